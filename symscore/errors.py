@@ -1,0 +1,58 @@
+"""Every error and warning that symscore raises on purpose.
+
+Misuse raises a child of :class:`SymscoreError`; a numerical outcome that a
+reader should know of but that does not make the result wrong is a child of
+:class:`SymscoreWarning`.
+"""
+
+
+class SymscoreError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class BadData(SymscoreError, ValueError):
+    """The data cannot be used as they are; the message names the row or column."""
+
+
+class BadOption(SymscoreError, ValueError):
+    """An option has a value outside its domain."""
+
+
+class NoDensity(SymscoreError, TypeError):
+    """The fitted object can draw but has no density."""
+
+
+class InversionFailed(SymscoreError, ArithmeticError):
+    """The flow could not be inverted at some points to the accuracy promised."""
+
+
+class NoStepRule(SymscoreError, ValueError):
+    """No balanced two-stage step exists for the level ratio asked for."""
+
+
+class ResourceLimit(SymscoreError, MemoryError):
+    """The request would need more memory than allowed; refused before allocating."""
+
+
+class BadModelFile(SymscoreError, ValueError):
+    """The file is not a symscore model, or is damaged."""
+
+
+class FileProblem(SymscoreError, OSError):
+    """A file cannot be found, opened, read or written; the message names it."""
+
+
+class NotCertified(SymscoreError, ArithmeticError):
+    """A certificate was asked for and could not be established."""
+
+
+class SymscoreWarning(UserWarning):
+    """Base of all warnings raised on purpose."""
+
+
+class FieldShrunk(SymscoreWarning):
+    """A learned deviation was scaled down so that the flow stays a bijection."""
+
+
+class RoundedData(SymscoreWarning):
+    """Values lie on a grid, which bounds how sharp the learned density may be."""

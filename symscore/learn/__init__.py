@@ -1,0 +1,1 @@
+"""Learning the denoiser of noised data, level by level, by linear least squares."""

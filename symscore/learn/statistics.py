@@ -1,0 +1,145 @@
+"""Sums of the denoising regression at one level: mergeable, and all that solving needs."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from symscore.arrays import FloatArray, for_each_block
+from symscore.errors import BadData, ResourceLimit
+from symscore.learn.field import PiecewiseScore
+from symscore.learn.gram import add_normal_equations
+from symscore.learn.hermite import n_features
+from symscore.mixture import GaussianMixture
+from symscore.schedule import NoiseLevel
+
+ROWS = 2048  # rows per block; fixed, so that sums do not depend on the number of threads
+GRAM_LIMIT = 2**30  # bytes of one Gram matrix
+
+
+def regression_noise(seed: int, level: int, shape: tuple[int, int]) -> FloatArray:
+    """Return the standard normal z (n, d) of a level, from a counter-based generator.
+
+    Row r depends on (seed, level, r) alone, and a shorter array is the beginning of a longer one.
+    """
+    key = np.array([seed, level], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key)).standard_normal(shape)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LevelStatistics:
+    r"""Sums over noised data of one level, for the features of one crude mixture.
+
+    With features :math:`\phi` (C F,), residuals :math:`r = x_0 - D_{crude}(y)` and row weights v:
+    ``gram`` :math:`= \sum v \phi \phi^T`, ``cross`` :math:`= \sum v \phi r^T`,
+    ``energy`` :math:`= \sum v |r|^2` and ``weight`` :math:`= \sum v`.
+    """
+
+    crude: GaussianMixture
+    kappa: float
+    degree: int
+    rho: float
+    gram: FloatArray
+    cross: FloatArray
+    energy: float
+    weight: float
+
+    def __add__(self, other: "LevelStatistics") -> "LevelStatistics":
+        """Merge the sums of two sets of rows."""
+        same = (self.kappa, self.degree, self.rho) == (other.kappa, other.degree, other.rho)
+        if self.crude is not other.crude or not same:
+            raise BadData("Expected statistics of one partition and level; got two different ones.")
+        return LevelStatistics(
+            self.crude,
+            self.kappa,
+            self.degree,
+            self.rho,
+            self.gram + other.gram,
+            self.cross + other.cross,
+            self.energy + other.energy,
+            self.weight + other.weight,
+        )
+
+    def _rows(self, degree: int) -> np.ndarray:
+        """Positions of the features of total degree <= `degree`: the leading ones of each cell."""
+        dim = self.crude.dim
+        every, used = n_features(dim, self.degree), n_features(dim, degree)
+        return (every * np.arange(self.crude.n_components)[:, None] + np.arange(used)).ravel()
+
+    def solve(self, degree: int, ridge: float) -> FloatArray:
+        """Return the coefficients (C, F, d) of a degree, at most this one's own.
+
+        Minimises ``sum v |r - coef . phi|^2 + ridge * sum_j gram_jj |coef_j|^2``; an infinite ridge
+        gives no features at all, (C, 0, d), which is the crude mixture.
+        """
+        cells, dim = self.crude.n_components, self.crude.dim
+        if np.isinf(ridge):
+            return np.zeros((cells, 0, dim))
+        rows = self._rows(degree)
+        gram = self.gram[np.ix_(rows, rows)]
+        diagonal = np.diagonal(gram)
+        # A feature that no point reaches has a zero row: the floor keeps its coefficient at zero.
+        penalty = ridge * diagonal + 1e-9 * diagonal.mean() + np.finfo(float).tiny
+        coef = np.linalg.solve(gram + np.diag(penalty), self.cross[rows])
+        return coef.reshape(cells, -1, dim)
+
+    def risk(self, coef: FloatArray) -> float:
+        """Return the mean of |x_0 - D(y)|^2 over these rows, for coefficients (C, F, d)."""
+        if coef.shape[1] == 0:
+            return self.energy / self.weight
+        degree = next(k for k in range(99) if n_features(self.crude.dim, k) == coef.shape[1])
+        rows, flat = self._rows(degree), coef.reshape(-1, self.crude.dim)
+        fitted = np.sum(flat * (self.gram[np.ix_(rows, rows)] @ flat))
+        return float(self.energy - 2 * np.sum(flat * self.cross[rows]) + fitted) / self.weight
+
+    def field(self, degree: int, ridge: float) -> PiecewiseScore:
+        """Return the fitted field of this level."""
+        level = NoiseLevel.from_kappa(self.kappa)
+        return PiecewiseScore(self.crude, level, self.solve(degree, ridge), self.rho)
+
+
+def accumulate(
+    crude: GaussianMixture,
+    kappa: float,
+    x: FloatArray,
+    weights: FloatArray,
+    noises: list[FloatArray],
+    *,
+    degree: int,
+    rho: float,
+) -> LevelStatistics:
+    """Sum over the rows x (n, d), each noised by +z and -z for every z (n, d) of `noises`."""
+    features, dim = crude.n_components * n_features(crude.dim, degree), crude.dim
+    if 8 * features**2 > GRAM_LIMIT:
+        raise ResourceLimit(
+            f"Expected a Gram matrix of at most {GRAM_LIMIT / 2**30:.0f} GiB; {crude.n_components} "
+            f"cells of degree {degree} in {dim} dimensions need {8 * features**2 / 2**30:.1f}: use "
+            "fewer cells or a lower degree."
+        )
+    empty = np.zeros((crude.n_components, n_features(dim, degree), dim))
+    packed = PiecewiseScore(crude, NoiseLevel.from_kappa(kappa), empty, rho).packed
+    share = weights / len(noises)
+
+    def one_block(rows: slice) -> tuple[FloatArray, FloatArray, float]:
+        gram, cross, energy = np.zeros((features, features)), np.zeros((features, dim)), 0.0
+        for noise in noises:
+            energy += add_normal_equations(
+                *packed, kappa, x[rows], noise[rows], share[rows], gram, cross
+            )
+        return gram, cross, energy
+
+    gram, cross, energy = np.zeros((features, features)), np.zeros((features, dim)), 0.0
+    for part in for_each_block(one_block, len(x), ROWS):
+        gram, cross, energy = gram + part[0], cross + part[1], energy + part[2]
+    lower = np.tril(gram, -1)
+    return LevelStatistics(
+        crude,
+        kappa,
+        degree,
+        rho,
+        lower + lower.T + np.diag(np.diagonal(gram)),
+        cross,
+        energy,
+        float(weights.sum()),
+    )
