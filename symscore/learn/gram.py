@@ -101,6 +101,8 @@ def add_moments(numbers, layout, x, weights, mass, first_moment, second_moment):
         total += weights[row] * (log_term - np.log(work[gate + best]))
         for c in range(n_cells):
             share = weights[row] * work[gate + c]
+            if share == 0.0:
+                continue
             mass[c] += share
             for i in range(d):
                 first_moment[c, i] += share * x[row, i]

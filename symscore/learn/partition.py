@@ -23,8 +23,18 @@ class Partition(Protocol):
     def n_cells(self) -> int:
         """Number of components asked for; fewer may come out."""
 
-    def fit(self, x: FloatArray, weights: FloatArray, *, seed: int) -> GaussianMixture:
-        """Return components of x (n, d) under `weights` (n,), summing to one."""
+    def fit(
+        self,
+        x: FloatArray,
+        weights: FloatArray,
+        *,
+        seed: int,
+        start: GaussianMixture | None = None,
+    ) -> GaussianMixture:
+        """Return components of x (n, d) under `weights` (n,), summing to one.
+
+        `start` is this partition's own result on more rows, where there is one.
+        """
 
 
 def smallest_cell(dim: int) -> int:
@@ -39,9 +49,16 @@ class KMeansCells:
 
     n_cells: int
 
-    def fit(self, x: FloatArray, weights: FloatArray, *, seed: int) -> GaussianMixture:
-        """See :class:`Partition`."""
-        return _cell_moments(x, weights, _labels(x, weights, self.n_cells, seed), shrink=True)
+    def fit(
+        self,
+        x: FloatArray,
+        weights: FloatArray,
+        *,
+        seed: int,
+        start: GaussianMixture | None = None,
+    ) -> GaussianMixture:
+        """See :class:`Partition`; `start` is not used."""
+        return _cell_moments(x, weights, _labels(x, weights, self.n_cells, seed))
 
 
 @final
@@ -53,13 +70,19 @@ class EMCells:
     """
 
     n_cells: int
-    tolerance: float = 1e-5
-    max_iterations: int = 300
+    tolerance: float = 1e-4
+    max_iterations: int = 200
 
-    def fit(self, x: FloatArray, weights: FloatArray, *, seed: int) -> GaussianMixture:
+    def fit(
+        self,
+        x: FloatArray,
+        weights: FloatArray,
+        *,
+        seed: int,
+        start: GaussianMixture | None = None,
+    ) -> GaussianMixture:
         """See :class:`Partition`."""
-        labels = _labels(x, weights, self.n_cells, seed)
-        mixture = _cell_moments(x, weights, labels, shrink=True)
+        mixture = start or _cell_moments(x, weights, _labels(x, weights, self.n_cells, seed))
         before = -np.inf
         for _ in range(self.max_iterations):
             mixture, log_density = _em_step(mixture, x, weights)
@@ -87,9 +110,8 @@ def _labels(x: FloatArray, weights: FloatArray, n_cells: int, seed: int) -> np.n
     return labels
 
 
-def _cell_moments(
-    x: FloatArray, weights: FloatArray, labels: np.ndarray, *, shrink: bool
-) -> GaussianMixture:
+def _cell_moments(x: FloatArray, weights: FloatArray, labels: np.ndarray) -> GaussianMixture:
+    """Return each cell's mass, mean and covariance, the latter shrunk to the pooled one."""
     cells, dim = np.unique(labels), x.shape[1]
     mass = np.array([weights[labels == c].sum() for c in cells])
     means = np.stack([np.average(x[labels == c], axis=0, weights=weights[labels == c]) for c in cells])
@@ -99,7 +121,7 @@ def _cell_moments(
             for c in cells
         ]
     )
-    if shrink and len(cells) > 1:
+    if len(cells) > 1:
         pooled = np.einsum("c,cij->ij", mass, covariances) / mass.sum()
         prior = 2 * (dim + 1)
         counts = np.array([(labels == c).sum() for c in cells])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from scipy.linalg import solve
 
 from symscore.arrays import FloatArray, for_each_block
 from symscore.errors import BadData, ResourceLimit
@@ -81,7 +82,7 @@ class LevelStatistics:
         diagonal = np.diagonal(gram)
         # A feature that no point reaches has a zero row: the floor keeps its coefficient at zero.
         penalty = ridge * diagonal + 1e-9 * diagonal.mean() + np.finfo(float).tiny
-        coef = np.linalg.solve(gram + np.diag(penalty), self.cross[rows])
+        coef = solve(gram + np.diag(penalty), self.cross[rows], assume_a="pos")
         return coef.reshape(cells, -1, dim)
 
     def risk(self, coef: FloatArray) -> float:

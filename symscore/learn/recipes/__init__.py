@@ -1,0 +1,1 @@
+"""Recipes: ways to learn a ladder of scores from data."""

@@ -1,0 +1,84 @@
+"""Changes of variables between a learned density and the space in which a sampler moves."""
+
+from typing import final
+
+import numpy as np
+import pytensor.tensor as pt
+from pymc.logprob.transforms import Transform
+from pytensor.graph.basic import Constant, Variable
+from pytensor.tensor.elemwise import DimShuffle
+from pytensor.tensor.variable import TensorVariable
+from scipy.linalg import solve_triangular
+
+from symscore.learn.frame import Whitening
+from symscore.pymc.ops import from_latent, latent_log_det, to_latent
+
+
+def flow_of(numbers: TensorVariable, layout: TensorVariable) -> tuple[Variable, Variable]:
+    """Return the two vectors of a flow from parameters that may carry leading axes of length 1."""
+    return _vector(numbers), _vector(layout)
+
+
+def _vector(parameter: TensorVariable) -> Variable:
+    while parameter.owner is not None and isinstance(parameter.owner.op, DimShuffle):
+        parameter = parameter.owner.inputs[0]
+    leading = parameter.type.broadcastable[:-1]
+    if not all(leading):
+        return parameter  # a stack of flows, which the Ops refuse
+    if isinstance(parameter, Constant):
+        return pt.constant(parameter.data.reshape(-1)) if leading else parameter
+    return parameter.squeeze(tuple(range(len(leading)))) if leading else parameter
+
+
+@final
+class FlowTransform(Transform):
+    """x = flow(z): in the sampler's space the learned density is exactly N(0, I).
+
+    The inputs of the random variable follow the value: ``(..., numbers, layout, anchor)``.
+    """
+
+    name = "flow"
+    ndim_supp = 1
+
+    def forward(self, value: TensorVariable, *inputs: Variable) -> TensorVariable:
+        """Return z."""
+        return to_latent(value, *flow_of(*inputs[-3:-1]))
+
+    def backward(self, value: TensorVariable, *inputs: Variable) -> TensorVariable:
+        """Return x."""
+        return from_latent(value, *flow_of(*inputs[-3:-1]))
+
+    def log_jac_det(self, value: TensorVariable, *inputs: Variable) -> TensorVariable:
+        """Return log |det dx/dz|."""
+        return latent_log_det(value, *flow_of(*inputs[-3:-1]))
+
+
+@final
+class FrameTransform(Transform):
+    """x = loc + scale_tril u: the whitened frame of the fit, for sampling x itself at unit scale.
+
+    Parameters
+    ----------
+    frame : Whitening
+    """
+
+    name = "frame"
+    ndim_supp = 1
+
+    def __init__(self, frame: Whitening) -> None:
+        self.loc = frame.loc
+        self.scale = frame.scale_tril
+        self.inverse = solve_triangular(frame.scale_tril, np.eye(frame.dim), lower=True)
+        self.log_det = float(np.log(np.diagonal(frame.scale_tril)).sum())
+
+    def forward(self, value: TensorVariable, *inputs: Variable) -> TensorVariable:
+        """Return u."""
+        return pt.dot(value - self.loc, self.inverse.T)
+
+    def backward(self, value: TensorVariable, *inputs: Variable) -> TensorVariable:
+        """Return x."""
+        return self.loc + pt.dot(value, self.scale.T)
+
+    def log_jac_det(self, value: TensorVariable, *inputs: Variable) -> TensorVariable:
+        """Return log det scale_tril, once for every point."""
+        return pt.zeros_like(value[..., 0]) + self.log_det
