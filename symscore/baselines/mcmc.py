@@ -73,8 +73,9 @@ def fit_mcmc(
 ) -> DensityEstimate:
     r"""Sample the posterior of a Gaussian mixture by NUTS and average its density.
 
-    The columns are scaled to mean zero and variance one and k is what EM chooses by BIC, at most
-    4, among mixtures whose components are not narrower than a tenth. Within component j each coordinate is regressed on those before it, and
+    The columns are scaled to mean zero and variance one, and k is what EM chooses by BIC, at
+    most 4, among mixtures whose components are not narrower than a tenth. Within component j each
+    coordinate is regressed on those before it, and
 
     .. math::
         u_i = m_{ji} + \sum_{l < i} b_{jil} (u_l - m_{jl}) + \sigma_{ji} z_i, \quad

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from symscore.arrays import FloatArray, as_points, for_each_block
 from symscore.errors import InversionFailed
-from symscore.flow.kernels import density_rows, invert_rows, pull_rows, push_rows
+from symscore.flow.kernels import density_rows, invert_rows, path_rows, pull_rows, push_rows
 from symscore.learn.ladder import ScoreLadder
 from symscore.learn.packed import Packed, pack
 
@@ -59,6 +59,17 @@ class ScoreFlow:
         x = np.empty_like(points)
         for_each_block(lambda rows: push_rows(*self.packed, points[rows], x[rows]), len(x), ROWS)
         return x
+
+    def latent_path(self, z: ArrayLike) -> FloatArray:
+        """Return the states y_0 ... y_N of z (n, d) in the whitened frame, (n_steps + 1, n, d).
+
+        At node i they are distributed as ``kappa_i x_0 + noise``; dividing by
+        ``sqrt(1 + kappa_i**2)`` gives x_t.
+        """
+        points = as_points("z", z, self.dim)
+        path = np.empty((len(points), self.ladder.schedule.kappas.size, self.dim))
+        path_rows(*self.packed, points, path)
+        return path.swapaxes(0, 1)
 
     def latent_pullback(self, z: ArrayLike, cotangent: ArrayLike) -> FloatArray:
         """Return (dx/dz)^T cotangent at z, all (n, d): one reverse sweep."""

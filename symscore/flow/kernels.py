@@ -192,6 +192,18 @@ def push_rows(numbers, layout, z, x):
 
 
 @njit(cache=True, nogil=True)
+def path_rows(numbers, layout, z, path):
+    """States y_0 ... y_N of z (n, d), written to `path` (n, N + 1, d)."""
+    work, at = flow_scratch(layout)
+    image = np.empty(z.shape[1])
+    for row in range(z.shape[0]):
+        push(numbers, layout, work, at, z[row], image)
+        for i in range(path.shape[1]):
+            for j in range(z.shape[1]):
+                path[row, i, j] = work[i * z.shape[1] + j]
+
+
+@njit(cache=True, nogil=True)
 def pull_rows(numbers, layout, z, cotangent, out):
     """(dx/dz)^T cotangent at z, all (n, d), written to `out`."""
     work, at = flow_scratch(layout)

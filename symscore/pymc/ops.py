@@ -19,7 +19,7 @@ from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.replace import _vectorize_node
 from pytensor.tensor.variable import TensorVariable
 
-from symscore.arrays import FloatArray, IntArray, for_each_block
+from symscore.arrays import for_each_block
 from symscore.errors import BadData
 from symscore.flow.flow import ROWS
 from symscore.flow.kernels import (
@@ -100,23 +100,18 @@ class FlowOp(PortableOp):
         """Run the kernel on all points as rows."""
         *points, numbers, layout = inputs
         shape = points[0].shape
+        _check_dim(shape[-1], int(layout[DIM]))
         if any(point.shape != shape for point in points):
             raise BadData(f"Expected points of equal shapes; got {[p.shape for p in points]}.")
-        rows = [point_rows(point, layout) for point in points]
-        outputs = [np.empty(shape if is_point else shape[:-1]) for is_point in self.gives_points]
-        written = [
-            out.reshape(rows[0].shape if is_point else -1)
-            for out, is_point in zip(outputs, self.gives_points, strict=True)
-        ]
-        for_each_block(
-            lambda block: self.rows(
-                numbers, layout, *(r[block] for r in rows), *(w[block] for w in written)
-            ),
-            len(rows[0]),
-            ROWS,
-        )
-        for storage, out in zip(output_storage, outputs, strict=True):
-            storage[0] = out
+        blocks = [np.ascontiguousarray(point).reshape(-1, shape[-1]) for point in points]
+        n = len(blocks[0])
+        for storage, is_point in zip(output_storage, self.gives_points, strict=True):
+            storage[0] = np.empty(shape if is_point else shape[:-1])
+            blocks.append(storage[0].reshape((n, shape[-1]) if is_point else n))
+        if n <= ROWS:  # one point, in a sampler: even asking for the number of cores would show
+            self.rows(numbers, layout, *blocks)
+        else:
+            for_each_block(lambda part: self.rows(numbers, layout, *(b[part] for b in blocks)), n, ROWS)
 
     def _no_second_derivative(self, point: Variable, what: str) -> list[Variable]:
         gradient = grad_not_implemented(
@@ -203,12 +198,6 @@ to_latent = ToLatent()
 latent_log_det = LatentLogDet()
 latent_pullback = LatentPullback()
 log_density = LogDensity()
-
-
-def point_rows(points: FloatArray, layout: IntArray) -> FloatArray:
-    """Return points (..., d) as C-contiguous rows (n, d)."""
-    _check_dim(points.shape[-1], int(layout[DIM]))
-    return np.ascontiguousarray(points).reshape(-1, points.shape[-1])
 
 
 def _check_dim(got: int, dim: int) -> None:

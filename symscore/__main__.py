@@ -1,0 +1,5 @@
+"""``python -m symscore``."""
+
+from symscore.cli import main
+
+main()

@@ -1,0 +1,175 @@
+"""The command line: ``symscore`` or ``python -m symscore``.
+
+Exit status 0: done. 1: a check failed. 2: wrong use or unusable input, with one line that says
+what is at fault.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from symscore.errors import BadOption, SymscoreError
+from symscore.progress import progress_bar
+
+app = typer.Typer(
+    name="symscore",
+    help="Turn samples into a probability distribution that can be used and checked.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed; the same seed gives the same bits.")]
+Model = Annotated[Path, typer.Argument(help="Model file written by `symscore fit`.")]
+
+
+def main() -> None:
+    """Run the command line; errors raised on purpose become one line and exit status 2."""
+    try:
+        app()
+    except SymscoreError as error:
+        print(f"symscore: {' '.join(str(error).split())}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+@app.command()
+def fit(
+    data: Annotated[Path, typer.Argument(help="CSV, TSV or Parquet file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
+    columns: Annotated[str, typer.Option(help="Comma-separated columns; all by default.")] = "",
+    weights: Annotated[str, typer.Option(help="Column of row weights.")] = "",
+    recipe: Annotated[str, typer.Option(help="How to learn; only `auto` so far.")] = "auto",
+    seed: Seed = 0,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Learn the density of a table and write it as a model file."""
+    from symscore.estimator import ScoreDensity
+    from symscore.io.model_file import save
+    from symscore.io.tables import read_table
+
+    if recipe != "auto":
+        raise BadOption(f"Expected --recipe auto; got {recipe!r}.")
+    chosen = [name.strip() for name in columns.split(",")] if columns else None
+    table = read_table(data, columns=chosen, weights=weights or None)
+    _require_folder(output)
+    with progress_bar(quiet=quiet) as progress:
+        density = ScoreDensity(recipe, random_state=seed).fit(
+            _frame(table.values, table.names), sample_weight=table.weights, progress=progress
+        )
+    save(density.flow_, output)
+    learned, steps = density.report_.ladder, density.report_.steps
+    report = {
+        "model": str(output),
+        "rows": learned.n_rows,
+        "distinct_rows": learned.n_distinct,
+        "names": list(table.names),
+        "levels": len(learned.levels),
+        "mean_log_density": density.score(_frame(table.values, table.names)),
+        "smoothing": learned.smoothing,
+        "rounding": learned.rounding,
+        "smallest_eigenvalues": [
+            min(step.first_stage for step in steps),
+            min(step.second_stage for step in steps),
+        ],
+        "steps_shrunk": sum(step.factors != (1.0, 1.0) for step in steps),
+    }
+    _show(report, as_json=json)
+
+
+@app.command()
+def sample(
+    model: Model,
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of draws.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="CSV, TSV, Parquet or NetCDF file to write.")
+    ],
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Draw from a model and write the draws as a table."""
+    from symscore.io.draws import write_table
+    from symscore.io.model_file import load
+
+    flow = load(model)
+    write_table(output, flow.draw(n, rng=np.random.default_rng(seed)), flow.names)
+    _show({"draws": n, "output": str(output), "names": list(flow.names)}, as_json=json)
+
+
+@app.command()
+def describe(model: Model, json: Json = False) -> None:
+    """Say what a model file holds."""
+    from symscore.io.model_file import load
+
+    flow = load(model)
+    draws = flow.draw(4000, rng=np.random.default_rng(0))
+    ladder = flow.ladder
+    report = {
+        "model": str(model),
+        "names": list(flow.names),
+        "levels": len(ladder.fields),
+        "cells": [field.crude.n_components for field in ladder.fields],
+        "degrees": [field.degree for field in ladder.fields],
+        "kappa": [float(ladder.schedule.kappas[0]), float(ladder.schedule.kappas[-1])],
+        "mean": draws.mean(axis=0).tolist(),
+        "sd": draws.std(axis=0).tolist(),
+        "draws_for_mean_and_sd": len(draws),
+    }
+    _show(report, as_json=json)
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", help="Folder for pictures.")] = Path(
+        "symscore-demo"
+    ),
+    seed: Seed = 0,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Learn Old Faithful, compare with EM, KDE and NUTS, and use the density as a prior."""
+    from symscore.demo import run
+
+    with progress_bar(quiet=quiet or json) as progress:
+        result = run(output, seed=seed, progress=progress)
+    _print_json(result.numbers()) if json else print(result.text())
+    if not result.masses_agree:
+        raise typer.Exit(1)
+
+
+def _frame(values: np.ndarray, names: tuple[str, ...]) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame(values, columns=list(names))
+
+
+def _require_folder(output: Path) -> None:
+    """Refuse a folder that is not there before minutes of work, not after."""
+    if not output.absolute().parent.is_dir():
+        raise BadOption(f"Expected --output in a folder that exists; got {output}.")
+
+
+def _print_json(report: dict[str, Any]) -> None:
+    print(json.dumps(report, allow_nan=False))
+
+
+def _show(report: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        _print_json(report)
+        return
+    for key, value in report.items():
+        print(f"{key.replace('_', ' '):<22}{_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    if isinstance(value, list):
+        return ", ".join(_shown(item) for item in value)
+    return str(value)

@@ -1,0 +1,86 @@
+"""A small flow built by hand, and PyTensor without compilers, which start faster than they run."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytensor
+import pytest
+from pytensor.compile.mode import Mode
+
+from symscore.flow.flow import ScoreFlow
+from symscore.learn.field import PiecewiseScore
+from symscore.learn.frame import Whitening
+from symscore.learn.hermite import n_features
+from symscore.learn.ladder import ScoreLadder
+from symscore.mixture import GaussianMixture
+from symscore.schedule import NoiseLevel, Schedule
+
+
+def build(means: list, names: tuple[str, ...], seed: int) -> ScoreFlow:
+    """Two narrow modes of masses .35 and .65, with small random deviations of degree 1."""
+    rng = np.random.default_rng(seed)
+    dim = len(names)
+    spread = rng.normal(size=(2, dim, dim))
+    covariances = 0.05 * np.eye(dim) + 0.05 * spread @ spread.swapaxes(1, 2)
+    crude = GaussianMixture([0.35, 0.65], means, covariances)
+    schedule = Schedule.up_to(10 / np.sqrt(np.linalg.eigvalsh(covariances).min()), max_ratio=2)
+    shape = (2, n_features(dim, 1), dim)
+    fields = [
+        PiecewiseScore(crude, NoiseLevel.from_kappa(kappa), 0.01 * rng.normal(size=shape), 3.0)
+        for kappa in schedule.field_kappas
+    ]
+    frame = Whitening(rng.normal(size=dim), np.diag(1.5 + np.arange(dim)) + 0.3 * np.tri(dim, k=-1))
+    return ScoreFlow(ScoreLadder(frame, schedule, fields, names))
+
+
+@pytest.fixture(scope="session")
+def flow() -> ScoreFlow:
+    return build([[-1.5, 0.5], [1.5, -0.5]], ("a", "b"), seed=1)
+
+
+@pytest.fixture(scope="session")
+def other_flow() -> ScoreFlow:
+    return build([[-1.0, 1.0], [1.0, 0.0]], ("a", "b"), seed=2)
+
+
+@pytest.fixture(scope="session")
+def line() -> ScoreFlow:
+    """A flow of one variable."""
+    return build([[-1.5], [1.5]], ("a",), seed=3)
+
+
+@pytest.fixture(scope="session")
+def optimised() -> Mode:
+    """All rewrites, run by Python."""
+    return Mode(linker="py", optimizer="fast_run")
+
+
+@pytest.fixture(autouse=True)
+def quick() -> Iterator[None]:
+    """Python in place of compiled C or numba wherever a test names no mode."""
+    with pytensor.config.change_flags(mode="FAST_COMPILE"):
+        yield
+
+
+Function = Callable[[np.ndarray], np.ndarray]
+
+
+@pytest.fixture(scope="session")
+def check_gradient() -> Callable[[Function, np.ndarray, np.ndarray], None]:
+    """A check of gradients (n, d) of a function (n, d) -> (n,) against differences."""
+
+    def check(function: Function, points: np.ndarray, gradient: np.ndarray) -> None:
+        def differences(step: float) -> np.ndarray:
+            shifts = step * np.eye(points.shape[1])
+            ends = [(function(points + s) - function(points - s)) / (2 * step) for s in shifts]
+            return np.stack(ends, axis=1)
+
+        fine, coarse = differences(1e-4), differences(2e-4)
+        # The error falls as the square of the step, so that (fine - coarse) / 3 estimates it, and
+        # values are good to a few thousand roundings: about 20 steps of a few hundred operations.
+        truncation = np.abs(fine - coarse)
+        rounding = 1e4 * np.finfo(float).eps * (1 + np.abs(function(points)).max()) / 1e-4
+        assert np.all(np.abs(gradient - fine) <= truncation + rounding)
+        assert np.abs(gradient).max() > 100 * (truncation + rounding).max()
+
+    return check
