@@ -21,7 +21,7 @@ _HOME = {
 }
 _MODULES = ("compare", "errors", "exact", "pymc", "recipes")
 
-__all__ = [*_HOME, *_MODULES]  # noqa: PLE0604
+__all__ = [*_HOME, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:

@@ -25,7 +25,9 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed; the same seed gives the same bits.")]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, help="Seed; the same seed gives the same bits.")
+]
 Model = Annotated[Path, typer.Argument(help="Model file written by `symscore fit`.")]
 
 

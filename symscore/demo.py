@@ -82,7 +82,7 @@ class DemoResult:
         return (
             f"Old Faithful: how well do four methods describe held-out eruptions?\n\n"
             f"{self.comparison}\n\n"
-            f"The learned density as a prior; seen: a waiting time of {WAITING:g} +- {WAITING_SD:g} "
+            f"The learned density as a prior; seen: a wait of {WAITING:g} +- {WAITING_SD:g} "
             f"minutes.\n\n{self.summary.to_string()}\n\n"
             f"Posterior mass of the two modes; the two estimates {word}:\n{masses}\n\n"
             f"Pictures: {', '.join(str(path) for path in self.pictures)}\n"
@@ -133,7 +133,7 @@ def short_mode_mass(draws: FloatArray) -> Mass:
 
 
 def reference_mass(flow: ScoreFlow, *, rng: np.random.Generator) -> Mass:
-    """Return the same mass by importance sampling from the flow itself, without any Markov chain."""
+    """Return the same mass by importance sampling from the flow, without a Markov chain."""
     draws = flow.draw(REFERENCE_DRAWS, rng=rng)
     weights = np.exp(-0.5 * ((draws[:, 1] - WAITING) / WAITING_SD) ** 2)
     weights /= weights.sum()
@@ -151,8 +151,10 @@ def _draw_pictures(
     rng: np.random.Generator,
 ) -> tuple[Path, ...]:
     prior = flow.draw(2000, rng=rng)
-    figures = {name: Figure(figsize=(6, 4.2), layout="constrained") for name in
-               ("draws", "density", "posterior")}
+    figures = {
+        name: Figure(figsize=(6, 4.2), layout="constrained")
+        for name in ("draws", "density", "posterior")
+    }
     plot_draws(figures["draws"].subplots(), data, prior, flow.names)
     plot_density(figures["density"].subplots(), flow, data)
     plot_posterior(figures["posterior"].subplots(), prior, posterior, flow.names)

@@ -199,7 +199,7 @@ class ScoreDensity(DensityMixin, BaseEstimator):
     def _recipe(self) -> Auto:
         if isinstance(self.recipe, str) and self.recipe == "auto":
             return Auto()
-        if not hasattr(self.recipe, "fit"):
+        if not isinstance(self.recipe, Auto):
             raise BadOption(f"Expected recipe 'auto' or a recipe object; got {self.recipe!r}.")
         return self.recipe
 

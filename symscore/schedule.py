@@ -86,11 +86,11 @@ CLEAN = NoiseLevel(1.0, 0.0)
 @final
 @dataclass(frozen=True, slots=True)
 class StepRule:
-    """Coefficients of the two-stage step from kappa to ``kappa + h``.
+    r"""Coefficients of the two-stage step from kappa to ``kappa + h``.
 
     .. math::
 
-        y_1 = y + a h D_0(y), \\qquad y_2 = y + h ((1 - w) D_0(y) + w D_1(y_1))
+        y_1 = y + a h D_0(y), \qquad y_2 = y + h ((1 - w) D_0(y) + w D_1(y_1))
 
     with D_1 the denoiser at ``kappa + a * h`` and ``b = (1 - w) / a``.
     """
@@ -186,7 +186,7 @@ class Schedule:
         n_steps = max(1, math.ceil(span / math.log(max_ratio)))
         ratio = math.exp(span / n_steps)
         # The rule belongs to the ratio actually used: a rounded one loses the cancellation.
-        return cls(KAPPA_NOISE * ratio ** np.arange(n_steps + 1), balanced_step(ratio))
+        return cls(frozen(KAPPA_NOISE * ratio ** np.arange(n_steps + 1)), balanced_step(ratio))
 
     @property
     def n_steps(self) -> int:

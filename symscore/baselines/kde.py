@@ -99,7 +99,7 @@ def fit_kde(samples: ArrayLike, *, rng: np.random.Generator, folds: int = 5) -> 
 
     Examples
     --------
-    >>> rng = np.random.default_rng(0)
+    >>> rng = np.random.default_rng(1)
     >>> estimate = fit_kde(rng.normal(size=(200, 1)), rng=rng)
     >>> bool(0.1 < estimate.diagnostics["bandwidth"] < 1)
     True

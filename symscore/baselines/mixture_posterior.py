@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import helmert
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 
 from symscore.arrays import FloatArray
 from symscore.mixture import LOG_2PI, GaussianMixture
@@ -54,12 +54,12 @@ class Layout:
         """Row and column indices of the strict lower triangle."""
         return np.tril_indices(self.dim, -1)
 
-    def join(self, logits: Any, means: Any, log_sigmas: Any, slopes: Any) -> FloatArray:
-        """Return theta from its parts, each an array of its own shape or a number for all of it."""
-        k, d = self.n_components, self.dim
-        shapes = ((k - 1,), (k, d), (k, d), (k, self.n_slopes))
-        parts = zip((logits, means, log_sigmas, slopes), shapes, strict=True)
-        return np.concatenate([np.broadcast_to(part, shape).ravel() for part, shape in parts])
+    @staticmethod
+    def join(
+        logits: FloatArray, means: FloatArray, log_sigmas: FloatArray, slopes: FloatArray
+    ) -> FloatArray:
+        """Return theta from its parts (k - 1,), (k, d), (k, d) and (k, d (d - 1) / 2)."""
+        return np.concatenate([logits, means.ravel(), log_sigmas.ravel(), slopes.ravel()])
 
     def split(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Return the logits (k,), means (k, d), log sigmas (k, d) and residual maps (k, d, d).
@@ -67,17 +67,19 @@ class Layout:
         A residual map R is unit lower triangular: R (u - m) = sigma z.
         """
         k, d = self.n_components, self.dim
-        short, means, log_sigmas, slopes = np.split(
-            theta, np.cumsum([k - 1, k * d, k * d], dtype=np.intp)
-        )
-        residual = np.tile(np.eye(d), (k, 1, 1))
-        residual[:, *self.below] = -slopes.reshape(k, self.n_slopes)
-        return short @ self.basis, means.reshape(k, d), log_sigmas.reshape(k, d), residual
+        shape, first, second = (k, d), k - 1 + k * d, k - 1 + 2 * k * d
+        residual = np.zeros((k, d, d))
+        residual[:] = np.eye(d)
+        residual[:, *self.below] = -theta[second:].reshape(k, self.n_slopes)
+        means, log_sigmas = theta[k - 1 : first].reshape(shape), theta[first:second].reshape(shape)
+        return theta[: k - 1] @ self.basis, means, log_sigmas, residual
 
     def prior(self) -> tuple[FloatArray, FloatArray]:
         """Return the mean and the standard deviation of each entry of theta."""
-        mean = self.join(0.0, 0.0, np.log(TYPICAL_SIGMA), 0.0)
-        return mean, self.join(1.5, 2.0, 1.0, 2.0)
+        k, d = self.n_components, self.dim
+        lengths = (k - 1, k * d, k * d, k * self.n_slopes)
+        mean = np.repeat([0.0, 0.0, np.log(TYPICAL_SIGMA), 0.0], lengths)
+        return mean, np.repeat([1.5, 2.0, 1.0, 2.0], lengths)
 
     def from_mixture(self, mixture: GaussianMixture) -> FloatArray:
         """Return the theta of a mixture."""
@@ -105,7 +107,7 @@ def log_likelihood(theta: FloatArray, u: FloatArray, layout: Layout) -> tuple[fl
     layout : Layout
     """
     logits, means, log_sigmas, residual = layout.split(theta)
-    log_weights = log_softmax(logits)
+    log_weights = logits - np.logaddexp.reduce(logits)
     # Rows of u run along the last axis: the arrays are long where NumPy is fast.
     scaled = residual * np.exp(-log_sigmas)[:, :, None]
     centred = u.T - means[:, :, None]

@@ -233,7 +233,11 @@ def _split(
 
 def _as_samples(X: ArrayLike | pd.DataFrame) -> tuple[FloatArray, tuple[str, ...]]:
     if isinstance(X, pd.DataFrame):
-        text = [name for name in X.columns if not pd.api.types.is_numeric_dtype(X[name])]
+        text = [
+            name
+            for name, dtype in zip(X.columns, X.dtypes, strict=True)
+            if not pd.api.types.is_numeric_dtype(dtype)
+        ]
         if text:
             raise BadData(f"Expected numeric columns; column {text[0]!r} is not: leave it out.")
         names = tuple(str(name) for name in X.columns)

@@ -14,8 +14,24 @@ DATA, MODEL, ACCENT = "#3b3b3b", "#1f77b4", "#d62728"
 
 def plot_draws(ax: Axes, data: FloatArray, draws: FloatArray, names: tuple[str, ...]) -> Axes:
     """Draws of a model behind the data, both (n, 2)."""
-    ax.scatter(*draws.T, s=6, alpha=0.35, color=MODEL, linewidths=0, label=f"{len(draws)} draws")
-    ax.scatter(*data.T, s=12, color=DATA, marker="x", linewidths=0.7, label=f"{len(data)} rows")
+    ax.scatter(
+        draws[:, 0],
+        draws[:, 1],
+        s=6,
+        alpha=0.35,
+        color=MODEL,
+        linewidths=0,
+        label=f"{len(draws)} draws",
+    )
+    ax.scatter(
+        data[:, 0],
+        data[:, 1],
+        s=12,
+        color=DATA,
+        marker="x",
+        linewidths=0.7,
+        label=f"{len(data)} rows",
+    )
     ax.legend(frameon=False, loc="upper left")
     return _named(ax, names)
 
@@ -38,7 +54,9 @@ def plot_density(ax: Axes, flow: ScoreFlow, data: FloatArray) -> Axes:
     arrows = flow.score(coarse) * sd
     length = np.linalg.norm(arrows, axis=1, keepdims=True)
     shown = arrows / length * np.minimum(length, 3.0) * 0.05 * sd * 2
-    ax.quiver(*coarse.T, *shown.T, angles="xy", scale_units="xy", scale=1, color=ACCENT, width=0.003)
+    ax.quiver(
+        *coarse.T, *shown.T, angles="xy", scale_units="xy", scale=1, color=ACCENT, width=0.003
+    )
     ax.set_title("regions of 20, 50, 80 and 95 % mass; arrows: the score")
     return _named(ax, flow.names)
 
@@ -46,14 +64,16 @@ def plot_density(ax: Axes, flow: ScoreFlow, data: FloatArray) -> Axes:
 def plot_ladder(axes: np.ndarray, flow: ScoreFlow, *, rng: np.random.Generator) -> np.ndarray:
     """One cloud of latent points on its way from noise to data, a panel a level.
 
-    `axes` is a 1-D array of Axes; the levels shown are evenly spaced in log kappa.
+    `axes` is a 1-D array of Axes; the levels shown are evenly spaced in log kappa, from where the
+    cloud begins to differ from the noise.
     """
-    nodes = np.linspace(0, flow.ladder.schedule.n_steps, len(axes)).round().astype(int)
+    last = flow.ladder.schedule.n_steps
+    nodes = np.linspace(0.4 * last, last, len(axes)).round().astype(int)
     path = flow.latent_path(rng.standard_normal((600, flow.dim)))
     for ax, node in zip(axes, nodes, strict=True):
         kappa = flow.ladder.schedule.kappas[node]
         cloud = path[node] / np.hypot(1, kappa)
-        ax.scatter(*cloud.T[:2], s=3, alpha=0.5, color=MODEL, linewidths=0)
+        ax.scatter(cloud[:, 0], cloud[:, 1], s=3, alpha=0.5, color=MODEL, linewidths=0)
         ax.set_title(f"signal : noise = {kappa:.2g}", fontsize=9)
         ax.set_aspect("equal")
         ax.set(xlim=(-3, 3), ylim=(-3, 3), xticks=[], yticks=[])
@@ -64,8 +84,18 @@ def plot_posterior(
     ax: Axes, prior: FloatArray, posterior: FloatArray, names: tuple[str, ...]
 ) -> Axes:
     """Posterior draws over prior draws, both (n, 2)."""
-    ax.scatter(*prior.T, s=5, alpha=0.25, color=DATA, linewidths=0, label="learned prior")
-    ax.scatter(*posterior.T, s=5, alpha=0.35, color=ACCENT, linewidths=0, label="posterior (NUTS)")
+    ax.scatter(
+        prior[:, 0], prior[:, 1], s=5, alpha=0.25, color=DATA, linewidths=0, label="learned prior"
+    )
+    ax.scatter(
+        posterior[:, 0],
+        posterior[:, 1],
+        s=5,
+        alpha=0.35,
+        color=ACCENT,
+        linewidths=0,
+        label="posterior (NUTS)",
+    )
     ax.legend(frameon=False, loc="upper left", markerscale=2)
     return _named(ax, names)
 

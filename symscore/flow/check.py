@@ -66,7 +66,9 @@ def make_bijective(
             step, factors = _mend(step, points)
             lowest = step.lowest(points)
             fields[2 * i], fields[2 * i + 1] = step.first, step.second
-        checks.append(StepCheck(len(points), *lowest.min(axis=0).tolist(), factors))
+        checks.append(
+            StepCheck(len(points), float(lowest[:, 0].min()), float(lowest[:, 1].min()), factors)
+        )
     shrunk = sum(check.factors != (1.0, 1.0) for check in checks)
     if shrunk:
         warnings.warn(
@@ -101,7 +103,7 @@ class _Step:
 
 def _smallest(matrices: FloatArray) -> FloatArray:
     symmetric = (matrices + matrices.swapaxes(1, 2)) / 2
-    return np.linalg.eigvalsh(symmetric)[:, 0]
+    return np.asarray(np.linalg.eigvalsh(symmetric)[:, 0], dtype=np.float64)
 
 
 def _mend(step: _Step, points: FloatArray) -> tuple[_Step, tuple[float, float]]:
@@ -149,7 +151,7 @@ def _probes(field: PiecewiseScore, x: FloatArray, *, rng: np.random.Generator) -
 def _search(
     step: _Step, points: FloatArray, *, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """Extend `points` by a short random descent from the worst of them; return lowest values too."""
+    """Add points by a short random descent from the worst; return lowest values too."""
     found, lowest = [points], [step.lowest(points)]
     for scale in (1.0, 0.3, 0.1):
         order = lowest[-1].min(axis=1).argsort()[:16]

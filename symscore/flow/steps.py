@@ -34,8 +34,11 @@ def step_scratch(layout):
 
 @njit(cache=True, nogil=True)
 def step_positions(layout, at):
-    """Positions of D_0, D_1, y_1, pivots (d), J_0, J_1, F' (d, d), two matrices (2, d, d), four
-    vectors (4, d) and the scratch of the two fields in a step's scratch that begins at `at`."""
+    """Positions of everything in a step's scratch that begins at `at`.
+
+    D_0, D_1, y_1, pivots (d); J_0, J_1, F' (d, d); two matrices (2, d, d); four vectors (4, d); the
+    scratch of the two fields.
+    """
     d = layout[DIM]
     jac0 = at + 4 * d
     matrices = jac0 + 3 * d * d

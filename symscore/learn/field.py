@@ -87,7 +87,7 @@ class PiecewiseScore:
 
     @cached_property
     def packed(self) -> Packed:
-        """This level alone, as the kernels read it."""
+        """The level alone, as the kernels read it."""
         return pack([self])
 
     def denoise(self, x: ArrayLike) -> FloatArray:

@@ -106,4 +106,6 @@ def rounding_step(column: FloatArray) -> float:
 def whitened_step(frame: Whitening, x: FloatArray) -> float:
     """Return the largest rounding step of the columns of x, in whitened units."""
     steps = [rounding_step(column) for column in x.T]
-    return max(step / scale for step, scale in zip(steps, np.diagonal(frame.scale_tril), strict=True))
+    return max(
+        step / scale for step, scale in zip(steps, np.diagonal(frame.scale_tril), strict=True)
+    )

@@ -57,6 +57,6 @@ def hermite_tables(dim: int, degree: int) -> HermiteTables:
     for j, p in enumerate(powers):
         for k in range(dim):
             if p[k]:
-                down[j, k] = position[p[:k] + (p[k] - 1,) + p[k + 1 :]]
+                down[j, k] = position[(*p[:k], p[k] - 1, *p[k + 1 :])]
                 lead[j] = k
     return HermiteTables(lead, down, np.sqrt(np.array(powers, dtype=np.float64)))

@@ -3,7 +3,7 @@
 At a level of signal-to-noise ratio kappa, in the coordinate ``y = kappa x_0 + z``, cell c is a
 crude Gaussian component carried to that level, with mean ``centre`` and covariance V = L L^T:
 
-    u = L^-1 (y - centre),    gate r = v N(y; centre, V) / sum,    damping e = exp(-|u|^2 / (2 rho^2))
+    u = L^-1 (y - centre),  gate r = v N(y; centre, V) / sum,  damping e = exp(-|u|^2 / (2 rho^2))
     D(y) = sum_c r_c f_c,     f_c = mean + gain (y - centre) + e_c coef_c . h(u)
 
 The first two terms of f_c are the component's own exact denoiser, so zero coefficients give the
@@ -34,8 +34,11 @@ def field_scratch(layout):
 
 @njit(cache=True, nogil=True)
 def scratch_positions(layout, at):
-    """Positions of gate, damp (W), u, pull, local (W, d), poly, weight (F), mean pull (d),
-    slope, square (d, d) and row (2, d) in a field's scratch that begins at `at`."""
+    """Positions of everything in a field's scratch that begins at `at`.
+
+    gate, damp (W); u, pull, local (W, d); poly, weight (F); mean pull (d); slope, square (d, d);
+    row (2, d).
+    """
     d, width, features = layout[DIM], layout[WIDTH], layout[FEATURES]
     damp = at + width
     u = damp + width

@@ -70,5 +70,7 @@ class ScoreLadder:
         density.
         """
         if method != "ddpm":
-            raise BadOption(f"Expected method 'ddpm'; got {method!r}. ScoreFlow.draw is the flow's.")
+            raise BadOption(
+                f"Expected method 'ddpm'; got {method!r}. ScoreFlow.draw is the flow's."
+            )
         return self.frame.unwhiten(reverse_diffusion(self.fields, self.schedule.end, n, rng=rng))

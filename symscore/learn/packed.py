@@ -112,7 +112,7 @@ def _records(field: "PiecewiseScore") -> FloatArray:
 
 
 def carry(crude: GaussianMixture, kappa: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Carry a mixture to ``y = kappa x_0 + z``: log v - log det L (C,), L^-1 and gains (C, d, d)."""
+    """Carry a mixture to y = kappa x_0 + z: log v - log det L (C,), L^-1, gains (C, d, d)."""
     eye = np.eye(crude.dim)
     chol = np.linalg.cholesky(kappa**2 * crude.covariances + eye)
     whiten = np.stack([solve_triangular(factor, eye, lower=True) for factor in chol])

@@ -114,7 +114,9 @@ def _cell_moments(x: FloatArray, weights: FloatArray, labels: np.ndarray) -> Gau
     """Return each cell's mass, mean and covariance, the latter shrunk to the pooled one."""
     cells, dim = np.unique(labels), x.shape[1]
     mass = np.array([weights[labels == c].sum() for c in cells])
-    means = np.stack([np.average(x[labels == c], axis=0, weights=weights[labels == c]) for c in cells])
+    means = np.stack(
+        [np.average(x[labels == c], axis=0, weights=weights[labels == c]) for c in cells]
+    )
     covariances = np.stack(
         [
             np.atleast_2d(np.cov(x[labels == c].T, aweights=weights[labels == c], ddof=0))

@@ -48,7 +48,7 @@ class Sample:
         rho: float,
         pairs: int = 1,
     ) -> dict[int, LevelStatistics]:
-        """Return the sums of every fold at a level, over `pairs` antithetic pairs of noise a row."""
+        """Return the sums of every fold at a level, with `pairs` antithetic noises a row."""
         noise = regression_noise(self.seed, level, (pairs * len(self.x), self.x.shape[1]))
         noises = np.split(noise, pairs)
         return {
@@ -142,10 +142,7 @@ def race(first: CrossFit, keep: int) -> tuple[Candidate, ...]:
     partitions = list(dict.fromkeys(candidate.partition for candidate in first.candidates))
     tried = first.risks[~np.isnan(first.risks).any(axis=1)]
     best = np.stack(
-        [
-            tried[:, [c.partition == p for c in first.candidates]].min(axis=1)
-            for p in partitions
-        ],
+        [tried[:, [c.partition == p for c in first.candidates]].min(axis=1) for p in partitions],
         axis=1,
     )
     ranks = best.argsort(axis=1)[:, :keep]

@@ -111,7 +111,9 @@ class FlowOp(PortableOp):
         if n <= ROWS:  # one point, in a sampler: even asking for the number of cores would show
             self.rows(numbers, layout, *blocks)
         else:
-            for_each_block(lambda part: self.rows(numbers, layout, *(b[part] for b in blocks)), n, ROWS)
+            for_each_block(
+                lambda part: self.rows(numbers, layout, *(b[part] for b in blocks)), n, ROWS
+            )
 
     def _no_second_derivative(self, point: Variable, what: str) -> list[Variable]:
         gradient = grad_not_implemented(
@@ -127,7 +129,10 @@ class LatentPullback(FlowOp):
     n_points = 2
 
     def pullback(
-        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
+        self,
+        inputs: Sequence[Variable],
+        outputs: Sequence[Variable],
+        cotangents: Sequence[Variable],
     ) -> list[Variable]:
         """Refuse, with a reason."""
         return self._no_second_derivative(inputs[0], "the second derivative of a flow")
@@ -139,7 +144,10 @@ class FromLatent(FlowOp):
     rows = staticmethod(push_rows)
 
     def pullback(
-        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
+        self,
+        inputs: Sequence[Variable],
+        outputs: Sequence[Variable],
+        cotangents: Sequence[Variable],
     ) -> list[Variable]:
         """Return J^T cotangent."""
         z, *flow = inputs
@@ -152,7 +160,10 @@ class ToLatent(FlowOp):
     rows = staticmethod(guarded_invert_rows)
 
     def pullback(
-        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
+        self,
+        inputs: Sequence[Variable],
+        outputs: Sequence[Variable],
+        cotangents: Sequence[Variable],
     ) -> list[Variable]:
         """Refuse, with a reason."""
         return self._no_second_derivative(inputs[0], "the derivative of a flow's inverse")
@@ -169,7 +180,10 @@ class LogDensity(FlowOp):
     gives_points = (False, True)
 
     def pullback(
-        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
+        self,
+        inputs: Sequence[Variable],
+        outputs: Sequence[Variable],
+        cotangents: Sequence[Variable],
     ) -> list[Variable]:
         """Return cotangent times the second output, so that value and gradient are one node."""
         of_value, of_score = cotangents
@@ -185,7 +199,10 @@ class LatentLogDet(FlowOp):
     gives_points = (False,)
 
     def pullback(
-        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
+        self,
+        inputs: Sequence[Variable],
+        outputs: Sequence[Variable],
+        cotangents: Sequence[Variable],
     ) -> list[Variable]:
         """Return cotangent times -z - J^T grad log q(x)."""
         z, *flow = inputs

@@ -75,11 +75,11 @@ def check_gradient() -> Callable[[Function, np.ndarray, np.ndarray], None]:
             ends = [(function(points + s) - function(points - s)) / (2 * step) for s in shifts]
             return np.stack(ends, axis=1)
 
-        fine, coarse = differences(1e-4), differences(2e-4)
+        fine, coarse = differences(1e-5), differences(2e-5)
         # The error falls as the square of the step, so that (fine - coarse) / 3 estimates it, and
         # values are good to a few thousand roundings: about 20 steps of a few hundred operations.
         truncation = np.abs(fine - coarse)
-        rounding = 1e4 * np.finfo(float).eps * (1 + np.abs(function(points)).max()) / 1e-4
+        rounding = 1e4 * np.finfo(float).eps * (1 + np.abs(function(points)).max()) / 1e-5
         assert np.all(np.abs(gradient - fine) <= truncation + rounding)
         assert np.abs(gradient).max() > 100 * (truncation + rounding).max()
 

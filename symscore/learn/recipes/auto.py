@@ -227,9 +227,7 @@ def _level_choice(choice: CrossFit, level: int, field: PiecewiseScore) -> LevelC
     best = choice.best(node)
     crude = Candidate(best.partition, 0, np.inf)
     risks = dict(zip(choice.candidates, choice.risks[node].tolist(), strict=True))
-    return LevelChoice(
-        field.level.kappa, best, field.crude.n_components, risks[best], risks[crude]
-    )
+    return LevelChoice(field.level.kappa, best, field.crude.n_components, risks[best], risks[crude])
 
 
 def _canonical(

@@ -1,0 +1,1 @@
+"""The tests; a package, so that no other distribution's folder of this name is imported."""

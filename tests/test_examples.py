@@ -1,0 +1,26 @@
+"""Every example runs as a script, and its figures are sane."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_runs(path: Path, tmp_path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 80
+    done = subprocess.run(
+        [sys.executable, str(path)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    masses = [float(figure) for figure in re.findall(r"(\d\.\d{3})$", done.stdout, flags=re.M)]
+    if path.stem == "01_bimodal_prior":
+        before, sampled, reference = masses
+        # 0.1 is five standard errors of a chain with about 500 effective draws.
+        assert abs(sampled - reference) < 0.1
+        assert reference < before
