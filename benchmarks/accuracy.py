@@ -28,9 +28,7 @@ def measure(name: str, n: int, seed: int) -> dict[str, float | str]:
     row: dict[str, float | str] = {"target": name}
 
     def judge(method: str, log_density, own_draws: np.ndarray, seconds: float) -> None:
-        distance = total_variation(
-            truth.log_density, log_density, draws_p=test, draws_q=own_draws
-        )
+        distance = total_variation(truth.log_density, log_density, draws_p=test, draws_q=own_draws)
         row[method] = distance.from_p.value
         row[f"{method} se"] = distance.from_p.standard_error
         row[f"{method} own draws"] = distance.from_q.value
@@ -57,14 +55,21 @@ def main() -> None:
     rows = []
     if not options.json:
         print(f"TV to the truth, n = {options.n}, seed {options.seed}, standard errors about .001")
-        print(f"{'target':<12} {'symscore':>9} {'own draws':>9} {'EM, BIC':>9} {'KDE':>9}   seconds")
+        print(
+            f"{'target':<12} {'symscore':>9} {'own draws':>9} {'EM, BIC':>9} {'KDE':>9}   seconds"
+        )
     for name in options.targets.split(","):
         row = measure(name, options.n, options.seed)
         rows.append(row)
         if not options.json:
             figures = [row[key] for key in ("symscore", "symscore own draws", "em", "kde")]
-            seconds = " / ".join(f"{row[f'{method} s']:.1f}" for method in ("symscore", "em", "kde"))
-            print(f"{name:<12} " + " ".join(f"{x:9.4f}" for x in figures) + f"   {seconds}", flush=True)
+            seconds = " / ".join(
+                f"{row[f'{method} s']:.1f}" for method in ("symscore", "em", "kde")
+            )
+            print(
+                f"{name:<12} " + " ".join(f"{x:9.4f}" for x in figures) + f"   {seconds}",
+                flush=True,
+            )
     if options.json:
         print(json.dumps({"n": options.n, "seed": options.seed, "rows": rows}))
 

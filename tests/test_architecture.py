@@ -52,7 +52,12 @@ MAY_SEE = {
     "__main__": EVERYTHING,
 }
 
-SAMPLING = ("symscore.pymc", "symscore.baselines.mcmc", "symscore.demo")
+SAMPLING = (
+    "symscore.pymc",
+    "symscore.baselines.mcmc",
+    "symscore.baselines.stack",
+    "symscore.demo",
+)
 EXACT = ("symscore.exact", "symscore.bridge")
 DRAWS = ("symscore.compare", "symscore.baselines", "symscore.pymc", "symscore.io", "symscore.cli")
 ONLY_IN = {
@@ -68,6 +73,7 @@ FLOATING = {"numpy", "scipy", "numba", "sklearn"}
 # Import names, where they are not the distribution's own.
 BRINGS = {
     "scikit-learn": {"sklearn"},
+    "numba": {"numba", "llvmlite"},
     "python-flint": {"flint"},
     "pymc": {"pymc", "pytensor"},
     "arviz": {"arviz", "arviz_base", "arviz_plots", "arviz_stats"},

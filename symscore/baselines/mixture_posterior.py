@@ -84,7 +84,8 @@ class Layout:
     def from_mixture(self, mixture: GaussianMixture) -> FloatArray:
         """Return the theta of a mixture."""
         sigmas = np.diagonal(mixture.chol_covariances, axis1=1, axis2=2)
-        residual = np.linalg.inv(mixture.chol_covariances / sigmas[:, None, :])
+        unit_lower = mixture.chol_covariances / sigmas[:, None, :]
+        residual = np.linalg.inv(unit_lower).astype(np.float64)
         logits = self.basis @ np.log(mixture.weights)
         return self.join(logits, mixture.means, np.log(sigmas), -residual[:, *self.below])
 

@@ -7,7 +7,6 @@ import numpy as np
 from sklearn.cluster import KMeans
 
 from symscore.arrays import FloatArray, for_each_block
-from symscore.errors import BadData
 from symscore.learn.gram import add_moments
 from symscore.learn.packed import Packed, pack_mixture
 from symscore.mixture import GaussianMixture
@@ -147,8 +146,7 @@ def _em_step(
     mass, first, second, log_density = (sum(column) for column in zip(*parts, strict=True))
     # A component left with too little mass is dropped; the others share it from the next step on.
     kept = mass * len(x) >= smallest_cell(dim) / 2
-    if not kept.any():
-        raise BadData("Expected at least one component to keep points; use fewer cells.")
+    kept[mass.argmax()] = True
     mass, first, second = mass[kept], first[kept], second[kept]
     means = first / mass[:, None]
     lower = np.tril(second, -1)

@@ -74,10 +74,12 @@ class LearnedScore(Continuous):
         \qquad x = \mathrm{flow}(z)
 
     A free variable is sampled through z, in whose space this density is exactly N(0, I) and its
-    modes are joined: the value variable is named ``<name>_flow__``. Where a likelihood pins x down
-    far more sharply than this prior does, or for one narrow mode, ``latent=False`` samples x itself.
-    Observed variables use the density as it stands; where it cannot be evaluated, very far from all
-    data, it counts as zero.
+    modes are joined; the value variable is named ``<name>_flow__``. With ``latent=False`` it is x
+    itself, in the whitened frame of the fit, which suits a likelihood far sharper than this
+    prior. Chains then stay in the mode in which they start, and no diagnostic tells.
+
+    Observed variables use the density as it stands. Where it cannot be evaluated, very far from
+    all data, it counts as zero.
 
     Parameters
     ----------
@@ -200,8 +202,8 @@ def _through_the_flow(op: LearnedScoreRV, rv: TensorVariable) -> FlowTransform:
 def _require_flow(flow: object) -> None:
     if not isinstance(flow, ScoreFlow):
         raise BadOption(
-            f"Expected a ScoreFlow; got {type(flow).__name__}. A fitted estimator holds its flow as "
-            "`flow_`: LearnedScore(name, ScoreDensity().fit(draws).flow_)."
+            f"Expected a ScoreFlow; got {type(flow).__name__}. A fitted estimator holds its flow "
+            "as `flow_`: LearnedScore(name, ScoreDensity().fit(draws).flow_)."
         )
 
 

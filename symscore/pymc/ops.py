@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytensor.tensor as pt
-from numba import njit
 from pytensor.gradient import DisconnectedType, grad_not_implemented
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.replace import _vectorize_node
@@ -22,35 +21,10 @@ from pytensor.tensor.variable import TensorVariable
 from symscore.arrays import for_each_block
 from symscore.errors import BadData
 from symscore.flow.flow import ROWS
-from symscore.flow.kernels import (
-    density_rows,
-    invert_rows,
-    pull_rows,
-    push_log_det_rows,
-    push_rows,
-)
+from symscore.flow.kernels import pull_rows, push_log_det_rows, push_rows
 from symscore.learn.packed import DIM
+from symscore.pymc.kernels import guarded_density_rows, guarded_invert_rows
 from symscore.pymc.stack import PortableOp, Shape
-
-
-@njit(cache=True, nogil=True)
-def guarded_density_rows(numbers, layout, x, log_density, score):
-    """Log density (n,) and its gradient (n, d); -inf and 0 where no finite density is found."""
-    density_rows(numbers, layout, x, log_density, score)
-    for row in range(x.shape[0]):
-        if not np.isfinite(log_density[row]):
-            log_density[row] = -np.inf
-            score[row] = 0.0
-
-
-@njit(cache=True, nogil=True)
-def guarded_invert_rows(numbers, layout, x, z):
-    """Latent points of x (n, d), written to `z`; NaN where inverting failed."""
-    log_det = np.empty(x.shape[0])
-    invert_rows(numbers, layout, x, z, log_det)
-    for row in range(x.shape[0]):
-        if np.isnan(log_det[row]):
-            z[row] = np.nan
 
 
 class FlowOp(PortableOp):

@@ -11,6 +11,7 @@ from pytensor.link.numba.dispatch.random import numba_core_rv_funcify
 
 import symscore
 from symscore.pymc import LearnedScore, compiled
+from symscore.pymc.kernels import KERNEL_KEY, source_key
 from symscore.pymc.ops import (
     from_latent,
     latent_log_det,
@@ -37,33 +38,33 @@ def folders_of(package):
 def test_key_changes_with_every_source_of_the_kernels(edited, tmp_path):
     for folder in folders_of(PACKAGE):
         shutil.copytree(folder, tmp_path / folder.name, ignore=shutil.ignore_patterns("__*__"))
-    before = compiled.source_key(*folders_of(tmp_path))
-    assert before == compiled.source_key(*folders_of(tmp_path))
+    before = source_key(*folders_of(tmp_path))
+    assert before == source_key(*folders_of(tmp_path))
     with (tmp_path / edited).open("a") as file:
         file.write("\n")
-    assert compiled.source_key(*folders_of(tmp_path)) != before
+    assert source_key(*folders_of(tmp_path)) != before
 
 
 def test_key_is_that_of_the_package():
-    assert compiled.source_key(*folders_of(PACKAGE)) == compiled.KERNEL_KEY
+    assert source_key(*folders_of(PACKAGE)) == KERNEL_KEY
     assert len(KERNEL_FILES) >= 4
 
 
 @pytest.mark.parametrize("op", OPS, ids=str)
 def test_pytensor_keeps_code_under_the_key(op, monkeypatch):
     """Neither an Op's code nor the address it calls may outlive an edit of the kernels."""
-    monkeypatch.setattr(compiled, "kernel_caller", lambda op_type: None)
+    monkeypatch.setattr(compiled, "external_kernel", lambda name: None)
     monkeypatch.setitem(compiled.FORMS, (op.n_points, op.gives_points), lambda call: call)
     _, key = numba_funcify_and_cache_key(op)
-    monkeypatch.setattr(compiled, "KERNEL_KEY", compiled.KERNEL_KEY + 1)
+    monkeypatch.setattr(compiled, "KERNEL_KEY", KERNEL_KEY + 1)
     _, other = numba_funcify_and_cache_key(op)
     assert key != other
 
 
 def test_pytensor_keeps_draws_under_the_key(flow, monkeypatch):
-    monkeypatch.setattr(compiled, "kernel_caller", lambda op_type: None)
+    monkeypatch.setattr(compiled, "external_kernel", lambda name: None)
     node = LearnedScore.dist(flow).owner
-    assert numba_core_rv_funcify(node.op, node)[1] == compiled.KERNEL_KEY
+    assert numba_core_rv_funcify(node.op, node)[1] == KERNEL_KEY
 
 
 @pytest.mark.slow

@@ -75,9 +75,7 @@ def test_without_rewriting_the_value_is_the_same(flow, z):
     plain = model.compile_logp(mode=pytensor.compile.mode.Mode(linker="py", optimizer=None))
     assert "LatentLogDet" in flow_ops(plain.f)
     cancelled = model.compile_logp()
-    np.testing.assert_allclose(
-        plain({"x_flow__": z[0]}), cancelled({"x_flow__": z[0]}), rtol=1e-12
-    )
+    np.testing.assert_allclose(plain({"x_flow__": z[0]}), cancelled({"x_flow__": z[0]}), rtol=1e-12)
 
 
 def test_without_the_jacobian_it_is_the_density_of_x(flow, z, check_gradient):

@@ -1,0 +1,137 @@
+"""The scikit-learn estimator: its protocol, its figures, its refusals."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+from symscore import ScoreDensity
+from symscore.data import old_faithful
+from symscore.errors import BadData, BadOption
+from symscore.recipes import Auto
+
+QUICK = Auto(em=(1, 2), kmeans=())
+
+
+@pytest.fixture(scope="module")
+def faithful() -> pd.DataFrame:
+    table = old_faithful()
+    return pd.DataFrame(table.values, columns=list(table.names))
+
+
+@pytest.fixture(scope="module")
+def fitted(faithful: pd.DataFrame) -> ScoreDensity:
+    return ScoreDensity(QUICK, random_state=0).fit(faithful)
+
+
+def test_scikit_learn_protocol() -> None:
+    with warnings.catch_warnings():
+        # Its own data are a few rounded or duplicated rows, and it says so of skipped checks.
+        warnings.simplefilter("ignore")
+        results = check_estimator(ScoreDensity(QUICK, random_state=0), on_fail=None)
+    failed = [(r["check_name"], str(r["exception"])) for r in results if r["status"] == "failed"]
+    assert failed == []
+
+
+def test_clone_pipeline_and_cross_validation(faithful: pd.DataFrame) -> None:
+    pipeline = make_pipeline(StandardScaler(), clone(ScoreDensity(QUICK, random_state=0)))
+    scores = cross_val_score(pipeline, faithful, cv=2)
+    # Standardised columns correlated at .9 have a Gaussian entropy of 2.0 nats; two modes lower it.
+    assert np.all((scores > -2.2) & (scores < -1.0))
+
+
+def test_names_and_score(fitted: ScoreDensity, faithful: pd.DataFrame) -> None:
+    assert fitted.flow_.names == ("eruptions", "waiting")
+    log_density = fitted.score_samples(faithful)
+    assert fitted.score(faithful) == np.mean(log_density)
+    assert np.array_equal(fitted.grad_log_density(faithful), fitted.flow_.score(faithful))
+
+
+def test_scale_is_right(fitted: ScoreDensity, faithful: pd.DataFrame) -> None:
+    """Entropy of own draws against minus the mean log density of the data.
+
+    Both estimate one number if the density fits; the sd of log q is about 1.1, so that their
+    difference has a standard error of .07 at 272 rows; the bound is five of them.
+    """
+    own = fitted.sample(4000)
+    assert (
+        abs(
+            fitted.score(faithful)
+            - fitted.score_samples(pd.DataFrame(own, columns=faithful.columns)).mean()
+        )
+        < 0.35
+    )
+
+
+def test_same_seed_same_bits(fitted: ScoreDensity, faithful: pd.DataFrame) -> None:
+    again = ScoreDensity(QUICK, random_state=0).fit(faithful)
+    assert np.array_equal(again.sample(50), fitted.sample(50))
+    assert np.array_equal(again.score_samples(faithful), fitted.score_samples(faithful))
+
+
+def test_report_says_how(fitted: ScoreDensity) -> None:
+    report = fitted.report_
+    assert report.ladder.n_rows == 272
+    assert report.ladder.n_distinct < 272
+    assert len(report.ladder.levels) == 2 * len(report.steps) == len(fitted.ladder_.levels)
+    assert all(level.risk <= level.crude_risk for level in report.ladder.levels)
+    assert all(min(step.first_stage, step.second_stage) >= 0.1 for step in report.steps)
+
+
+def test_weights_are_repeated_rows(faithful: pd.DataFrame) -> None:
+    weights = np.arange(len(faithful)) % 3
+    weighted = ScoreDensity(QUICK, random_state=1).fit(faithful, sample_weight=weights)
+    repeated = ScoreDensity(QUICK, random_state=1).fit(faithful.loc[faithful.index.repeat(weights)])
+    grid = faithful.iloc[:20]
+    # Weights w and counts w reach the sums in one order; only their normalisation rounds apart.
+    np.testing.assert_allclose(
+        weighted.score_samples(grid), repeated.score_samples(grid), rtol=0, atol=1e-9
+    )
+
+
+def test_from_idata_keeps_chains_together() -> None:
+    import xarray as xr
+
+    rng = np.random.default_rng(0)
+    posterior = xr.Dataset(
+        {
+            "mu": (("chain", "draw"), rng.normal(size=(4, 60))),
+            "theta": (("chain", "draw", "k"), rng.normal(size=(4, 60, 2))),
+        }
+    )
+    density = ScoreDensity.from_idata(posterior, recipe=QUICK, random_state=0)
+    assert density.flow_.names == ("mu", "theta[0]", "theta[1]")
+    assert density.report_.ladder.n_folds == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x: x.assign(flat=1.0), "'flat' is constant"),
+        (lambda x: x.assign(total=x.eruptions + x.waiting), "exact linear relation"),
+        (lambda x: x.iloc[:4], "Expected at least 6 distinct rows"),
+    ],
+)
+def test_unusable_data_are_named(faithful: pd.DataFrame, change, message: str) -> None:
+    with pytest.raises(BadData, match=message):
+        ScoreDensity(QUICK).fit(change(faithful))
+
+
+def test_misuse(fitted: ScoreDensity, faithful: pd.DataFrame) -> None:
+    with pytest.raises(BadOption, match="Expected recipe 'auto'"):
+        ScoreDensity("best").fit(faithful)
+    with pytest.raises(BadOption, match="Expected n_samples >= 1"):
+        fitted.sample(0)
+    with pytest.raises(BadData, match="Expected groups of shape"):
+        ScoreDensity(QUICK).fit(faithful, groups=[1, 2])
+    with pytest.raises(NotFittedError):
+        ScoreDensity().score_samples(faithful)
+    with pytest.raises(ValueError, match="NaN"):
+        fitted.score_samples(faithful.mask(faithful.waiting > 90))
