@@ -56,9 +56,11 @@ def optimised() -> Mode:
 
 
 @pytest.fixture(autouse=True)
-def quick() -> Iterator[None]:
-    """Python in place of compiled C or numba wherever a test names no mode."""
-    with pytensor.config.change_flags(mode="FAST_COMPILE"):
+def quick(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Python in place of compiled C or numba where a test names no mode, unless it is slow."""
+    slow = request.node.get_closest_marker("slow") is not None
+    mode = pytensor.config.mode if slow else "FAST_COMPILE"
+    with pytensor.config.change_flags(mode=mode):
         yield
 
 

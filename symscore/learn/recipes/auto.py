@@ -132,9 +132,9 @@ class Auto:
         """
         dim, names = x.shape[1], tuple(names)
         rows, share, rank_groups = _canonical(x, weights, groups)
-        if len(rows) < 2 * (dim + 1):
+        if len(rows) < dim + 2:
             raise BadData(
-                f"Expected at least {2 * (dim + 1)} distinct rows for {dim} columns; "
+                f"Expected at least {dim + 2} distinct rows for {dim} columns; "
                 f"got {len(rows)} distinct of n_samples = {len(x)}."
             )
         frame = fit_whitening(rows, share, names)
