@@ -11,8 +11,8 @@ import json
 import time
 
 import numpy as np
-from benchmarks.targets import TARGETS
 
+from benchmarks.targets import TARGETS
 from symscore import ScoreDensity
 from symscore.baselines import fit_em, fit_kde
 from symscore.compare.metrics import total_variation

@@ -26,3 +26,13 @@ numpydoc_show_class_members = False
 
 html_theme = "furo"
 html_title = "symscore"
+
+
+def setup(app):
+    """Leave out the methods that scikit-learn generates: their text is written for its own site."""
+    generated = "sklearn.utils._metadata_requests"
+
+    def skip(app, what, name, obj, skip, options):
+        return True if getattr(obj, "__module__", "") == generated else None
+
+    app.connect("autodoc-skip-member", skip)

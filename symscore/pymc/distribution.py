@@ -11,7 +11,9 @@ from pymc.distributions.transforms import _default_transform
 from pymc.logprob.abstract import _logprob
 from pymc.logprob.transform_value import TransformedValue
 from pytensor.compile import SharedVariable
-from pytensor.graph.basic import Constant, Variable, equal_computations
+from pytensor.graph.basic import Apply, Constant, Variable, equal_computations
+from pytensor.scalar import Cast
+from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.variable import TensorVariable
 
@@ -36,7 +38,7 @@ class LearnedScoreRV(RandomVariable):
 
     name = "learned_score"
     signature = "(k),(m),(d)->(d)"
-    dtype = "float64"
+    dtype = "floatX"
     _print_name = ("LearnedScore", r"\operatorname{LearnedScore}")
 
     def rng_fn(
@@ -179,9 +181,9 @@ def _log_probability(
     flow = flow_of(*parameters[:2])
     z = _latent_point(x, flow)
     if z is None:
-        return maybe_resize(log_density(x, *flow)[0], size)
+        return maybe_resize(log_density(x, *flow)[0].astype(op.dtype), size)
     log_normal = -0.5 * (pt.sqr(z).sum(axis=-1) + z.shape[-1] * LOG_2PI)
-    return log_normal - latent_log_det(z, *flow)
+    return log_normal.astype(op.dtype) - latent_log_det(z, *flow).astype(op.dtype)
 
 
 def _latent_point(x: TensorVariable, flow: tuple[Variable, Variable]) -> TensorVariable | None:
@@ -189,9 +191,15 @@ def _latent_point(x: TensorVariable, flow: tuple[Variable, Variable]) -> TensorV
     node = x.owner
     if node is not None and isinstance(node.op, TransformedValue):
         node = node.inputs[0].owner
+    if node is not None and _is_cast(node):
+        node = node.inputs[0].owner
     if node is None or not isinstance(node.op, FromLatent):
         return None
     return node.inputs[0] if equal_computations(node.inputs[1:], list(flow)) else None
+
+
+def _is_cast(node: Apply) -> bool:
+    return isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Cast)
 
 
 @_default_transform.register(LearnedScoreRV)

@@ -42,15 +42,15 @@ class FlowTransform(Transform):
 
     def forward(self, value: TensorVariable, *inputs: Variable) -> TensorVariable:
         """Return z."""
-        return to_latent(value, *flow_of(*inputs[-3:-1]))
+        return to_latent(value, *flow_of(*inputs[-3:-1])).astype(value.dtype)
 
     def backward(self, value: TensorVariable, *inputs: Variable) -> TensorVariable:
         """Return x."""
-        return from_latent(value, *flow_of(*inputs[-3:-1]))
+        return from_latent(value, *flow_of(*inputs[-3:-1])).astype(value.dtype)
 
     def log_jac_det(self, value: TensorVariable, *inputs: Variable) -> TensorVariable:
         """Return log |det dx/dz|."""
-        return latent_log_det(value, *flow_of(*inputs[-3:-1]))
+        return latent_log_det(value, *flow_of(*inputs[-3:-1])).astype(value.dtype)
 
 
 @final
@@ -69,16 +69,16 @@ class FrameTransform(Transform):
         self.loc = frame.loc
         self.scale = frame.scale_tril
         self.inverse = solve_triangular(frame.scale_tril, np.eye(frame.dim), lower=True)
-        self.log_det = float(np.log(np.diagonal(frame.scale_tril)).sum())
+        self.log_det = np.log(np.diagonal(frame.scale_tril)).sum()
 
     def forward(self, value: TensorVariable, *inputs: Variable) -> TensorVariable:
         """Return u."""
-        return pt.dot(value - self.loc, self.inverse.T)
+        return pt.dot(value - self.loc, self.inverse.T).astype(value.dtype)
 
     def backward(self, value: TensorVariable, *inputs: Variable) -> TensorVariable:
         """Return x."""
-        return self.loc + pt.dot(value, self.scale.T)
+        return (self.loc + pt.dot(value, self.scale.T)).astype(value.dtype)
 
     def log_jac_det(self, value: TensorVariable, *inputs: Variable) -> TensorVariable:
         """Return log det scale_tril, once for every point."""
-        return pt.zeros_like(value[..., 0]) + self.log_det
+        return pt.full_like(value[..., 0], self.log_det)
