@@ -108,7 +108,7 @@ class Auto:
     sharpness: float = 0.1
 
     def __post_init__(self) -> None:
-        if not (self.kmeans or self.em) or min(*self.kmeans, *self.em) < 1:
+        if not (self.kmeans or self.em) or min((*self.kmeans, *self.em)) < 1:
             raise BadOption("Expected numbers of cells that are at least 1.")
         if min(self.kmeans_degree, self.em_degree) < 0 or self.folds < 2 or self.pairs < 1:
             raise BadOption("Expected degrees >= 0, folds >= 2 and pairs >= 1.")
