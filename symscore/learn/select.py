@@ -111,9 +111,11 @@ def cross_fit(
 ) -> CrossFit:
     """Compute held-out risks of the candidates at the chosen levels; NaN at the others.
 
-    `crude` holds every partition's fit to all rows. A fold's own fit may start there: measured on
-    rings, moons and mixtures, risks and choices were those of independent starts, at a third of
-    the time.
+    `crude` holds every partition's fit to all rows, from which a fold's own fit starts. That is up
+    to twice as fast as an independent start and slightly optimistic, since the start has seen the
+    held-out rows: on overlapping Gaussians, moons and a ring, 3000 rows each, held-out risks of 2
+    to 24 components came out lower by at most .4 % (one by 4 %, where the independent start was the
+    worse optimum), and one of twelve choices changed, between candidates .01 % apart.
     """
     risks = np.full((len(kappas), len(candidates)), np.nan)
     risks[list(levels)] = 0.0

@@ -28,7 +28,7 @@ def latent(flow: ScoreFlow, n: int) -> FloatArray:
 
 
 def latent_slope(flow: ScoreFlow, z: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """dx/dz (n, d, d) by differences and their error; steps are short, as gates may be thin in z."""
+    """dx/dz (n, d, d) by differences and their error; gates may be thin in z."""
     stretch = np.abs(derivative(flow.from_latent, z)[0]).max()
     noise = 100 * EPS * (1 + np.abs(z).max()) * float(stretch)  # rounding of z alone, magnified
     return derivative(flow.from_latent, z, step=2.0**-14, noise=noise)
