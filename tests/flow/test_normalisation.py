@@ -212,14 +212,13 @@ class DataToNoise:
         return log_normal - 0.5 * self.mixture.dim * np.log(2 * np.pi) + log_det, folded
 
 
-def mutant(distance: float) -> tuple[GaussianMixture, DataToNoise]:
-    mixture = two_modes(distance)
-    return mixture, DataToNoise(mixture, make_flow(mixture).ladder.schedule.kappas)
+def mutant(mixture: GaussianMixture) -> DataToNoise:
+    return DataToNoise(mixture, make_flow(mixture).ladder.schedule.kappas)
 
 
 def test_the_mutant_is_written_down_right():
     # Its derivative by differences, and, with many short steps and one mode, the right answer.
-    mixture, wrong = mutant(4.0)
+    wrong = mutant(two_modes(4.0))
     y = np.random.default_rng(0).normal(size=(10, 2))
     want, error = derivative(lambda at: wrong.field(0.7, at)[0], y)
     assert np.all(np.abs(wrong.field(0.7, y)[1] - want) <= error)
@@ -229,14 +228,17 @@ def test_the_mutant_is_written_down_right():
     assert np.abs(log_density - one.log_density(y)).max() < 1e-3
 
 
-@pytest.mark.parametrize("distance", DISTANCES)
-def test_the_mutant_folds_space(distance):
-    mixture, wrong = mutant(distance)
+@pytest.mark.parametrize("distance", [10.0, 30.0, 100.0])
+def test_the_mutant_is_caught(distance):
+    mixture = two_modes(distance)
+    wrong = mutant(mixture)
     x = lattice([-distance / 2 - 3, -3], [distance / 2 + 3, 3], 0.25)
-    assert wrong(x)[1].mean() > 0.05
+    assert wrong(x)[1].mean() > 0.05  # a determinant that is not positive
+    assert mass(lambda x: wrong(x)[0], mixture, 0.25) - 1 > 10 * NORMALISED
 
 
-@pytest.mark.parametrize("distance", DISTANCES)
-def test_the_mutant_is_not_normalised(distance):
-    mixture, wrong = mutant(distance)
-    assert abs(mass(lambda x: wrong(x)[0], mixture, 0.25) - 1) > 10 * NORMALISED
+def test_a_round_trip_does_not_catch_the_mutant():
+    # Why mass and signs are tested at all: on its own modes it is close to the truth.
+    mixture = two_modes(30.0)
+    x = mixture.draw(200, rng=np.random.default_rng(3))
+    assert np.abs(mutant(mixture)(x)[0] - mixture.log_density(x)).mean() < 0.5
