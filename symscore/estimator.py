@@ -126,9 +126,10 @@ class ScoreDensity(DensityMixin, BaseEstimator):
         Raises
         ------
         BadData
-            On too few rows, or columns that are constant or collinear, named.
+            On too few rows, a cell that is not finite, or columns that are constant or collinear;
+            the row and column are named.
         """
-        x = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        x = self._points(X, reset=True)
         weights = checked_weights(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         if not weights.sum() > 0:
             raise BadData("Expected some positive sample_weight; got none.")
@@ -193,8 +194,25 @@ class ScoreDensity(DensityMixin, BaseEstimator):
         check_is_fitted(self, "flow_")
         return self.flow_
 
-    def _points(self, X: Any) -> FloatArray:
-        return validate_data(self, X, dtype=np.float64, reset=False)
+    def _points(self, X: Any, *, reset: bool = False) -> FloatArray:
+        """Return X as finite float64 rows; scikit-learn's own message names no cell."""
+        points = validate_data(
+            self,
+            X,
+            dtype=np.float64,
+            reset=reset,
+            ensure_min_samples=2 if reset else 1,
+            ensure_all_finite=False,
+        )
+        bad = np.argwhere(~np.isfinite(points))
+        if len(bad):
+            row, column = bad[0]
+            shown = "NaN" if np.isnan(points[row, column]) else "inf"
+            raise BadData(
+                f"Expected finite numbers; got {shown} at row {row}, column "
+                f"{feature_names_of(self)[column]!r} ({len(bad)} such cells): leave those rows out."
+            )
+        return points
 
     def _recipe(self) -> Auto:
         if isinstance(self.recipe, str) and self.recipe == "auto":

@@ -122,6 +122,8 @@ def test_from_idata_keeps_chains_together() -> None:
     [
         (lambda x: x.assign(flat=1.0), "'flat' is constant"),
         (lambda x: x.assign(total=x.eruptions + x.waiting), "exact linear relation"),
+        (lambda x: x.replace({"waiting": {96: np.inf}}), "inf at row 148, column 'waiting'"),
+        (lambda x: x.mask(x.waiting == 96), "NaN at row 148, column 'eruptions'"),
         (lambda x: x.iloc[:3], "Expected at least 4 distinct rows"),
     ],
 )
