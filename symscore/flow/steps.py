@@ -21,7 +21,9 @@ HALVINGS = 30
 EPS = float(np.finfo(np.float64).eps)
 # Residuals are sums of a few terms of the size of y: this many ulps is what rounding leaves.
 ROUNDING_ULPS = 8.0
-# Where rounding keeps Newton from improving further, a residual this small is still accepted.
+# Where F' is large, between far modes, one ulp of y moves F by many ulps and no residual can be
+# small: y is then as good as rounding lets it be if the Newton step still asked for is a few ulps
+# of y, or this many once the residual has stopped falling.
 ACCEPTED_ULPS = 2.0**14
 
 
@@ -155,7 +157,7 @@ def _residual(work, target, value, out, d):
 
 @njit(cache=True, nogil=True)
 def invert_step(numbers, layout, i, work, target, y, at):
-    """Solve F(y) = target by damped Newton; return whether the residual reached rounding.
+    """Solve F(y) = target by damped Newton; return whether y is right to rounding.
 
     A step length s is accepted when |r_new| <= (1 - s / 10) |r|, else halved. F is proper and F'
     never singular, so that in exact arithmetic this converges (docs/method.md). On success the
@@ -179,6 +181,9 @@ def invert_step(numbers, layout, i, work, target, y, at):
         for j in range(d):
             work[moved + j] = work[residual + j]
         solve(work, whole, pivots, d, moved)
+        left = norm(work, moved, d)
+        if left <= ROUNDING_ULPS * EPS * (1.0 + norm(work, y, d)):
+            return True
         length, new_size = 1.0, np.inf
         for _halving in range(HALVINGS):
             for j in range(d):
@@ -188,9 +193,9 @@ def invert_step(numbers, layout, i, work, target, y, at):
             if new_size <= (1.0 - 0.1 * length) * size:
                 break
             length *= 0.5
-        if not new_size < size:
+        if not new_size <= (1.0 - 0.1 * length) * size:  # every halving was refused
             linearised_step(numbers, layout, i, work, y, value, at)
-            return size <= ACCEPTED_ULPS * EPS * scale
+            return left <= ACCEPTED_ULPS * EPS * (1.0 + norm(work, y, d))
         for j in range(d):
             work[y + j] = work[trial + j]
         size = new_size

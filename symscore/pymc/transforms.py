@@ -5,7 +5,7 @@ from typing import final
 import numpy as np
 import pytensor.tensor as pt
 from pymc.logprob.transforms import Transform
-from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.basic import Variable
 from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.variable import TensorVariable
 from scipy.linalg import solve_triangular
@@ -26,8 +26,6 @@ def _vector(parameter: TensorVariable) -> Variable:
     leading = parameter.type.broadcastable[:-1]
     if not all(leading):
         return parameter  # a stack of flows, which the Ops refuse
-    if isinstance(parameter, Constant):
-        return pt.constant(parameter.data.reshape(-1)) if leading else parameter
     return parameter.squeeze(tuple(range(len(leading)))) if leading else parameter
 
 

@@ -30,8 +30,8 @@ OBLIQUE = GaussianMixture(
 def mass(
     log_density: Callable[[FloatArray], FloatArray], mixture: GaussianMixture, step: float
 ) -> float:
-    """Integral by the trapezoid rule over a box that reaches eight sd beyond all modes."""
-    reach = 8 * np.linalg.eigvalsh(mixture.covariances).max() ** 0.5
+    """Integral by the trapezoid rule over a box that reaches six sd beyond all modes."""
+    reach = 6 * np.linalg.eigvalsh(mixture.covariances).max() ** 0.5
     x = lattice(mixture.means.min(axis=0) - reach, mixture.means.max(axis=0) + reach, step)
     return float(np.exp(log_density(x)).sum()) * step**mixture.dim
 
@@ -54,13 +54,13 @@ def test_mass_on_the_line(distance):
 @pytest.mark.parametrize("degree", [-1, 0, 1, 2, 3])
 def test_mass_with_deviations_of_every_degree(degree):
     flow = make_flow(OBLIQUE, degree=degree, amplitude=0.02)
-    assert abs(mass(flow.log_density, OBLIQUE, 0.2) - 1) <= NORMALISED
+    assert abs(mass(flow.log_density, OBLIQUE, 0.25) - 1) <= NORMALISED
 
 
 def test_mass_with_few_steps():
     # A step ratio of 2.2 errs in which density it is, not in its mass.
     flow = make_flow(OBLIQUE, max_ratio=2.2)
-    assert abs(mass(flow.log_density, OBLIQUE, 0.2) - 1) <= NORMALISED
+    assert abs(mass(flow.log_density, OBLIQUE, 0.25) - 1) <= NORMALISED
 
 
 def test_mass_in_another_frame():
@@ -158,7 +158,7 @@ def distances(flow: ScoreFlow, truth: GaussianMixture, n: int) -> tuple[FloatArr
 )
 def test_both_estimates_of_total_variation_agree(crude, degree):
     flow = make_flow(crude, degree=degree, amplitude=0.05)
-    one, other = distances(flow, OBLIQUE if crude is OBLIQUE else crude, 8000)
+    one, other = distances(flow, OBLIQUE if crude is OBLIQUE else crude, 6000)
     # Both estimate the same integral if and only if q integrates to one, as p does.
     allowed = bernstein(one, comparisons=2) + bernstein(other, comparisons=2)
     assert abs(one.mean() - other.mean()) <= allowed
@@ -221,7 +221,7 @@ def test_the_mutant_is_written_down_right():
     want, error = derivative(lambda at: wrong.field(0.7, at)[0], y)
     assert np.all(np.abs(wrong.field(0.7, y)[1] - want) <= error)
     one = GaussianMixture([1.0], np.zeros((1, 2)), [np.eye(2)])
-    log_density, folded = DataToNoise(one, np.geomspace(1e-3, 1e3, 2000))(y)
+    log_density, folded = DataToNoise(one, np.geomspace(1e-2, 1e2, 500))(y)
     assert not folded.any()
     assert np.abs(log_density - one.log_density(y)).max() < 1e-3
 

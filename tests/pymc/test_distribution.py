@@ -285,6 +285,13 @@ def test_whole_numbers_keep_their_fractional_density(flow):
     np.testing.assert_array_equal(got, flow.log_density(x))
 
 
+def test_one_value_for_many_variables(flow, z):
+    x = flow.from_latent(z)
+    got = pm.logp(LearnedScore.dist(flow, size=3), x[0]).eval()
+    assert got.shape == (3,)
+    np.testing.assert_array_equal(got, flow.log_density(x[:1])[0])
+
+
 def test_data_containers(flow, z):
     x = flow.from_latent(z)
     with pm.Model() as model:

@@ -34,10 +34,11 @@ def rng():
 
 
 def gradient(function, flow, points):
-    """Gradient of the sum of a graph over its points, by PyTensor."""
-    variable = pt.dmatrix()
-    total = function(variable, *flow.packed).sum()
-    return pytensor.function([variable], pytensor.grad(total, variable))(points)
+    """Gradient of a graph at each of its points, by PyTensor, from a sum of unequal weights."""
+    variable, weights = pt.dmatrix(), 2.0 ** np.arange(len(points))
+    total = (weights * function(variable, *flow.packed)).sum()
+    weighted = pytensor.function([variable], pytensor.grad(total, variable))(points)
+    return weighted / weights[:, None]
 
 
 @pytest.mark.parametrize("batch", [(), (5,), (2, 3), (0,), (1, 1, 2)])
@@ -50,6 +51,7 @@ def test_values_on_any_leading_axes(flow, rng, batch):
     np.testing.assert_array_equal(from_latent(z, *flow.packed).eval(), x.reshape(z.shape))
     np.testing.assert_array_equal(value.eval(), flow.log_density(x).reshape(batch))
     np.testing.assert_array_equal(score.eval(), flow.score(x).reshape(z.shape))
+    assert value.eval().shape == batch
     back = to_latent(x.reshape(z.shape), *flow.packed).eval()
     np.testing.assert_array_equal(back, flow.to_latent(x).reshape(z.shape))
 
@@ -154,6 +156,10 @@ def test_vectorising_keeps_one_kernel_call(flow, z):
     batched = vectorize_graph(bar, {point: points})
     run = pytensor.function([points], batched)
     np.testing.assert_array_equal(run(z), flow.latent_pullback(z, np.ones_like(z)))
+    cotangent = pt.dvector()
+    one = latent_pullback(z[0], cotangent, *flow.packed)
+    many = pytensor.function([points], vectorize_graph(one, {cotangent: points}))
+    np.testing.assert_array_equal(many(z), flow.latent_pullback(np.tile(z[0], (7, 1)), z))
     ops = [type(node.op).__name__ for node in run.maker.fgraph.apply_nodes]
     assert ops.count("LatentPullback") == 1
     assert "Blockwise" not in ops

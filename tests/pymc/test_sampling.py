@@ -1,7 +1,13 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pymc as pm
 import pytest
 
+import symscore
 from symscore.baselines.stack import sampling_options
 from symscore.pymc import LearnedScore
 from symscore.pymc.ops import FromLatent, LatentLogDet, LatentPullback, LogDensity
@@ -100,3 +106,36 @@ def test_posterior_predictive_of_observed_points(flow):
     z = flow.to_latent(drawn.reshape(-1, 2))
     # Five standard errors for each of two means: false alarm 1e-6.
     assert np.abs(z.mean(axis=0)).max() < 5 / np.sqrt(len(z))
+
+
+WITHOUT_COMPILER = """
+import sys
+import pymc as pm
+import pytensor
+import symscore
+from symscore.baselines.stack import sampling_options
+from symscore.pymc import LearnedScore
+
+assert pytensor.config.cxx == ""
+with pm.Model():
+    x = LearnedScore("x", symscore.load(sys.argv[1]))
+    pm.Normal("y", x.sum(), 6.0, observed=-4.0)
+    options = sampling_options() | {"cores": 1, "progressbar": False}
+    print(*pm.sample(50, tune=50, chains=1, random_seed=1, **options).posterior["x"].shape)
+"""
+
+
+@pytest.mark.slow
+def test_without_a_compiler(flow, tmp_path):
+    symscore.save(flow, tmp_path / "model")
+    flags = os.environ.get("PYTENSOR_FLAGS", "")
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_COMPILER, str(tmp_path / "model")],
+        env=os.environ | {"PYTENSOR_FLAGS": f"{flags},cxx=".lstrip(",")},
+        cwd=Path(symscore.__path__[0]).parent,
+        capture_output=True,
+        text=True,
+        timeout=300,  # PyTensor 2 in its own choice of mode takes longer than this
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == ["1", "50", "2"]
