@@ -145,6 +145,6 @@ def _require_inverted(points: FloatArray, figure: FloatArray) -> None:
     if failed.size:
         raise InversionFailed(
             f"Expected to invert the flow at every row; {failed.size} of {len(points)} failed, the "
-            f"first being row {failed[0]}, x = {points[failed[0]]}. Such points lie very far from "
-            "the data; leave them out or treat their density as zero."
+            f"first being row {failed[0]}, x = {points[failed[0]]}. Either it lies "
+            "very far from the data, or a step folds there, which the fit-time check missed."
         )

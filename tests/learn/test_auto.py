@@ -7,7 +7,9 @@ from symscore import arrays
 from symscore.errors import BadData, BadOption
 from symscore.flow.flow import ScoreFlow
 from symscore.learn.ladder import ScoreLadder
+from symscore.learn.recipes import auto
 from symscore.learn.recipes.auto import BLUR, Auto, LadderReport
+from symscore.learn.select import cross_fit
 from symscore.schedule import balanced_step
 from tests.flows import random_mixture
 
@@ -109,9 +111,25 @@ def test_a_grid_bounds_the_sharpness(x):
     assert report.smoothing >= BLUR * report.rounding
 
 
-def test_two_steps_share_a_choice(fitted):
-    choices = [level.candidate for level in fitted[1].levels]
-    assert all(choices[k] == choices[k - k % 4] for k in range(len(choices)))
+def test_two_steps_share_the_choice_of_least_risk_at_the_first(x, monkeypatch):
+    tables = []
+
+    def recorded(*arguments, **options):
+        tables.append(cross_fit(*arguments, **options))
+        return tables[-1]
+
+    monkeypatch.setattr(auto, "cross_fit", recorded)
+    ladder, report = fit(x)
+    raced, last = tables
+    assert len({c.partition for c in last.candidates}) <= len(
+        {c.partition for c in raced.candidates}
+    )
+    for k, (level, field) in enumerate(zip(report.levels, ladder.fields, strict=True)):
+        node = 4 * (k // 4)
+        best = last.candidates[int(last.risks[node].argmin())]
+        assert level.candidate == best
+        assert level.risk == last.risks[node].min()
+        assert field.crude.n_components <= best.partition.n_cells
 
 
 # ---- groups
