@@ -1,6 +1,5 @@
 """The main job on real data: Old Faithful in, a PyMC prior out, compared with its peers."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -20,13 +19,13 @@ from symscore.data import old_faithful
 from symscore.errors import FileProblem
 from symscore.estimator import ScoreDensity
 from symscore.flow.flow import ScoreFlow
+from symscore.learn.select import Progress
 from symscore.pymc import LearnedScore
 
 TROUGH = 3.0  # minutes: eruptions shorter than this make the short mode, longer ones the long mode
 WAITING, WAITING_SD = 66.0, 8.0  # one waiting time, remembered to within eight minutes
 REFERENCE_DRAWS = 200_000
 Z_LIMIT = 4.0  # standard errors; two right estimates differ by more about once in 16,000 runs
-Progress = Callable[[str, int, int], None]
 
 
 @final

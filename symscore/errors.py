@@ -52,7 +52,3 @@ class SymscoreWarning(UserWarning):
 
 class FieldShrunk(SymscoreWarning):
     """A learned deviation was scaled down so that the flow stays a bijection."""
-
-
-class RoundedData(SymscoreWarning):
-    """Values lie on a grid, which bounds how sharp the learned density may be."""

@@ -1,7 +1,7 @@
 """The scikit-learn estimator: samples in, a normalised density out."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -18,9 +18,8 @@ from symscore.errors import BadData, BadOption
 from symscore.flow.check import StepCheck, make_bijective
 from symscore.flow.flow import ScoreFlow
 from symscore.io.draws import from_arviz
+from symscore.learn.select import Progress
 from symscore.recipes import Auto, LadderReport
-
-Progress = Callable[[str, int, int], None]
 
 
 @final

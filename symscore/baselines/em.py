@@ -10,8 +10,9 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from symscore.arrays import FloatArray
 from symscore.baselines.estimate import DensityEstimate
-from symscore.baselines.frame import Frame, standard_frame
+from symscore.baselines.frame import standard_frame
 from symscore.errors import BadOption
+from symscore.learn.frame import Whitening
 from symscore.mixture import GaussianMixture
 
 # Neither kind of start wins everywhere, so both are tried. Columns are scaled but not whitened:
@@ -69,7 +70,7 @@ def fit_em(
     """
     start = perf_counter()
     frame = standard_frame(samples)
-    u = frame.to_unit(samples)
+    u = frame.whiten(samples)
     cap = component_cap(*u.shape) if max_components is None else max_components
     if not 1 <= cap <= len(u):
         raise BadOption(f"Expected max_components from 1 to {len(u)}, the rows; got {cap}.")
@@ -125,8 +126,8 @@ def _fit(u: FloatArray, k: int, floor: float, kind: str, *, seed: int) -> Sklear
         return mixture.fit(u)
 
 
-def in_data_units(fitted: SklearnMixture, frame: Frame) -> GaussianMixture:
+def in_data_units(fitted: SklearnMixture, frame: Whitening) -> GaussianMixture:
     """Return the mixture fitted to scaled points as a mixture of the data."""
-    covariances = frame.chol @ fitted.covariances_ @ frame.chol.T
+    covariances = frame.scale_tril @ fitted.covariances_ @ frame.scale_tril.T
     symmetric = (covariances + covariances.swapaxes(1, 2)) / 2
-    return GaussianMixture(fitted.weights_, frame.from_unit(fitted.means_), symmetric)
+    return GaussianMixture(fitted.weights_, frame.unwhiten(fitted.means_), symmetric)

@@ -12,8 +12,9 @@ from sklearn.neighbors import KernelDensity
 
 from symscore.arrays import FloatArray, check_shape, frozen
 from symscore.baselines.estimate import DensityEstimate
-from symscore.baselines.frame import Frame, whitening_frame
+from symscore.baselines.frame import whitening_frame
 from symscore.errors import BadOption
+from symscore.learn.frame import Whitening
 
 # Multiples of the normal-reference bandwidth: clustered or thin data want far less than it.
 COARSE = np.geomspace(0.05, 2.0, 8)
@@ -37,13 +38,13 @@ class KernelEstimate:
         u_i, the samples in the whitened coordinates of `frame`.
     bandwidth : float
         h, positive, in whitened coordinates.
-    frame : Frame
+    frame : Whitening
         m and L.
     """
 
     points: FloatArray
     bandwidth: float
-    frame: Frame
+    frame: Whitening
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points", frozen(self.points))
@@ -57,12 +58,12 @@ class KernelEstimate:
 
     def log_density(self, x: FloatArray) -> FloatArray:
         """Return log p(x), shape (n,), for x of shape (n, d)."""
-        return self._tree.score_samples(self.frame.to_unit(x)) - self.frame.log_det
+        return self._tree.score_samples(self.frame.whiten(x)) - self.frame.log_det
 
     def draw(self, n: int, *, rng: np.random.Generator) -> FloatArray:
         """Draw n independent points, shape (n, d): a sample at random plus kernel noise."""
         centres = self.points[rng.integers(len(self.points), size=n)]
-        return self.frame.from_unit(centres + self.bandwidth * rng.standard_normal(centres.shape))
+        return self.frame.unwhiten(centres + self.bandwidth * rng.standard_normal(centres.shape))
 
 
 def fit_kde(samples: ArrayLike, *, rng: np.random.Generator, folds: int = 5) -> DensityEstimate:
@@ -106,7 +107,7 @@ def fit_kde(samples: ArrayLike, *, rng: np.random.Generator, folds: int = 5) -> 
     """
     start = perf_counter()
     frame = whitening_frame(samples)
-    u = frame.to_unit(samples)
+    u = frame.whiten(samples)
     if not 2 <= folds <= len(u):
         raise BadOption(f"Expected folds from 2 to {len(u)}, the rows; got {folds}.")
     bandwidth, at_edge = choose_bandwidth(u, folds, rng=rng)

@@ -16,10 +16,11 @@ from pytensor.graph.op import Op
 from symscore.arrays import FloatArray
 from symscore.baselines.em import best_by_bic, component_cap
 from symscore.baselines.estimate import DensityEstimate
-from symscore.baselines.frame import Frame, standard_frame
+from symscore.baselines.frame import standard_frame
 from symscore.baselines.mixture_posterior import Layout, log_likelihood
 from symscore.baselines.stack import quiet, run_options
 from symscore.errors import BadOption
+from symscore.learn.frame import Whitening
 from symscore.mixture import GaussianMixture
 
 MOST_COMPONENTS = 4
@@ -45,15 +46,15 @@ class PosteriorPredictive:
     ----------
     mixtures : tuple of GaussianMixture
         The mixture of each draw, in the coordinates of `frame`.
-    frame : Frame
+    frame : Whitening
     """
 
     mixtures: tuple[GaussianMixture, ...]
-    frame: Frame
+    frame: Whitening
 
     def log_density(self, x: FloatArray) -> FloatArray:
         """Return log p(x), shape (n,), for x of shape (n, d)."""
-        u = self.frame.to_unit(x)
+        u = self.frame.whiten(x)
         total = np.full(len(u), -np.inf)
         for mixture in self.mixtures:
             total = np.logaddexp(total, mixture.log_density(u))
@@ -65,7 +66,7 @@ class PosteriorPredictive:
         counts = rng.multinomial(n, np.full(size, 1 / size))
         pieces = [self.mixtures[s].draw(counts[s], rng=rng) for s in np.flatnonzero(counts)]
         u = np.concatenate([np.empty((0, self.frame.dim)), *pieces])
-        return self.frame.from_unit(rng.permutation(u))
+        return self.frame.unwhiten(rng.permutation(u))
 
 
 def fit_mcmc(
@@ -112,7 +113,7 @@ def fit_mcmc(
         raise BadOption(f"Expected draws >= {FEWEST_DRAWS}, tune >= 0; got {draws} and {tune}.")
     start = perf_counter()
     frame = standard_frame(samples)
-    u = frame.to_unit(samples)
+    u = frame.whiten(samples)
     cap = min(MOST_COMPONENTS, component_cap(*u.shape))
     em, _ = best_by_bic(u, cap, rng=rng, floor=SMALLEST_VARIANCE)
     layout = Layout(em.n_components, frame.dim)

@@ -1,6 +1,6 @@
 """Compare density estimators on one split of one data set."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -16,13 +16,12 @@ from symscore.compare.methods import METHODS, REFERENCE, check_methods
 from symscore.compare.metrics import energy_distance, mean_log_density, paired_difference
 from symscore.compare.result import MethodResult, cautions, verdict
 from symscore.errors import BadData, BadOption
+from symscore.learn.select import Progress
 
 FEWEST_HELD_OUT = 10
 FEWEST_TRAINING = 20
 # Draws of each method, and the most held-out rows, that the energy distance compares.
 DRAWS = 2000
-
-Progress = Callable[[str, int, int], Any]
 
 
 @final
@@ -183,7 +182,7 @@ class _Judge:
     ) -> MethodResult:
         draws = estimate.draw(DRAWS, rng=_stream(self.entropy, 2, estimate.name))
         frame = standard_frame(self.training)
-        distance = energy_distance(frame.to_unit(draws), frame.to_unit(self.held_out[:DRAWS]))
+        distance = energy_distance(frame.whiten(draws), frame.whiten(self.held_out[:DRAWS]))
         return MethodResult(
             name=estimate.name,
             log_density=mean_log_density(log_density),

@@ -18,8 +18,7 @@ from symscore.flow.steps import (
 )
 from symscore.learn.curvature import add_jacobian_gradient
 from symscore.learn.packed import DIM, KAPPA, LOC, N_STEPS, TRIL
-
-LOG_2PI = float(np.log(2 * np.pi))
+from symscore.mixture import LOG_2PI
 
 
 @njit(cache=True, nogil=True)

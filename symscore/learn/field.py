@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count
 from typing import final
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import ArrayLike
 from symscore.arrays import FloatArray, as_points, check_shape, frozen
 from symscore.errors import BadOption
 from symscore.learn.batch import denoise_batch, jacobian_batch
-from symscore.learn.hermite import n_features
+from symscore.learn.hermite import degree_of, n_features
 from symscore.learn.packed import Packed, pack
 from symscore.mixture import GaussianMixture
 from symscore.schedule import NoiseLevel
@@ -77,9 +76,7 @@ class PiecewiseScore:
     @property
     def degree(self) -> int:
         """Largest total degree of the deviation; -1 where there is none."""
-        if self.size == 0:
-            return -1
-        return next(D for D in count() if n_features(self.dim, D) >= self.size)
+        return degree_of(self.dim, self.size)
 
     def scaled(self, factor: float) -> "PiecewiseScore":
         """Return the field whose deviation from the crude mixture is `factor` times this one's."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import solve_triangular
 
-from symscore.arrays import FloatArray, check_shape, frozen
+from symscore.arrays import FloatArray, as_points, check_shape, frozen
 from symscore.errors import BadData
 
 # A correlation matrix with an eigenvalue below this is singular to the rounding of its entries.
@@ -43,11 +43,15 @@ class Whitening:
         """Dimension d."""
         return self.loc.size
 
+    @property
+    def log_det(self) -> float:
+        """Logarithm of |det scale_tril|: log p(x) = log p(u) - log_det."""
+        return float(np.log(np.diagonal(self.scale_tril)).sum())
+
     def whiten(self, x: ArrayLike) -> FloatArray:
         """Return u (n, d) for x (n, d)."""
-        return np.ascontiguousarray(
-            solve_triangular(self.scale_tril, (np.asarray(x) - self.loc).T, lower=True).T
-        )
+        centred = as_points("x", x, self.dim) - self.loc
+        return np.ascontiguousarray(solve_triangular(self.scale_tril, centred.T, lower=True).T)
 
     def unwhiten(self, u: ArrayLike) -> FloatArray:
         """Return x (n, d) for u (n, d)."""

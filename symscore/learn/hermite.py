@@ -6,7 +6,7 @@ satisfy ``d h_p / d u_k = sqrt(p_k) h_{p - e_k}`` and the three-term recurrence
 """
 
 from functools import lru_cache
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, count
 from math import comb
 from typing import NamedTuple
 
@@ -36,6 +36,11 @@ class HermiteTables(NamedTuple):
 def n_features(dim: int, degree: int) -> int:
     """Return the number of polynomials of total degree <= `degree` in `dim` variables."""
     return comb(dim + degree, degree)
+
+
+def degree_of(dim: int, size: int) -> int:
+    """Return the smallest degree with at least `size` features; -1 for none."""
+    return -1 if size == 0 else next(k for k in count() if n_features(dim, k) >= size)
 
 
 @lru_cache(maxsize=64)

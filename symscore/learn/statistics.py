@@ -10,7 +10,7 @@ from symscore.arrays import FloatArray, for_each_block
 from symscore.errors import BadData, ResourceLimit
 from symscore.learn.field import PiecewiseScore
 from symscore.learn.gram import add_normal_equations
-from symscore.learn.hermite import n_features
+from symscore.learn.hermite import degree_of, n_features
 from symscore.mixture import GaussianMixture
 from symscore.schedule import NoiseLevel
 
@@ -89,8 +89,8 @@ class LevelStatistics:
         """Return the mean of |x_0 - D(y)|^2 over these rows, for coefficients (C, F, d)."""
         if coef.shape[1] == 0:
             return self.energy / self.weight
-        degree = next(k for k in range(99) if n_features(self.crude.dim, k) == coef.shape[1])
-        rows, flat = self._rows(degree), coef.reshape(-1, self.crude.dim)
+        rows = self._rows(degree_of(self.crude.dim, coef.shape[1]))
+        flat = coef.reshape(-1, self.crude.dim)
         fitted = np.sum(flat * (self.gram[np.ix_(rows, rows)] @ flat))
         return float(self.energy - 2 * np.sum(flat * self.cross[rows]) + fitted) / self.weight
 

@@ -68,7 +68,7 @@ class FrameTransform(Transform):
         self.loc = frame.loc
         self.scale = frame.scale_tril
         self.inverse = solve_triangular(frame.scale_tril, np.eye(frame.dim), lower=True)
-        self.log_det = np.log(np.diagonal(frame.scale_tril)).sum()
+        self.log_det = frame.log_det
 
     def forward(self, value: TensorVariable, *inputs: Variable) -> TensorVariable:
         """Return u."""

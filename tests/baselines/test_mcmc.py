@@ -87,12 +87,12 @@ def test_it_runs_without_a_compiler():
 
 
 def test_the_posterior_predictive_is_the_mean_over_draws():
-    from symscore.baselines.frame import Frame
+    from symscore.learn.frame import Whitening
     from symscore.mixture import GaussianMixture
 
     one = GaussianMixture([1.0], [[0.0]], [[[1.0]]])
     two = GaussianMixture([0.5, 0.5], [[-2.0], [2.0]], [[[1.0]], [[4.0]]])
-    density = PosteriorPredictive((one, two), Frame([1.0], [[2.0]]))
+    density = PosteriorPredictive((one, two), Whitening([1.0], [[2.0]]))
     x = np.linspace(-5, 5, 11)[:, None]
     u = (x - 1) / 2
     expected = (np.exp(one.log_density(u)) + np.exp(two.log_density(u))) / 2 / 2
