@@ -26,7 +26,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from symscore.arrays import FloatArray, IntArray
 from symscore.learn.frame import Whitening
@@ -115,7 +114,7 @@ def carry(crude: GaussianMixture, kappa: float) -> tuple[FloatArray, FloatArray,
     """Carry a mixture to y = kappa x_0 + z: log v - log det L (C,), L^-1, gains (C, d, d)."""
     eye = np.eye(crude.dim)
     chol = np.linalg.cholesky(kappa**2 * crude.covariances + eye)
-    whiten = np.stack([solve_triangular(factor, eye, lower=True) for factor in chol])
+    whiten = np.tril(np.linalg.inv(chol))
     precision = np.einsum("cki,ckj->cij", whiten, whiten)
     gain = kappa * np.einsum("cij,cjk->cik", crude.covariances, precision)
     log_det = np.log(np.diagonal(chol, axis1=1, axis2=2)).sum(axis=1)
