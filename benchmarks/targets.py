@@ -38,9 +38,29 @@ def moons() -> GaussianMixture:
     return GaussianMixture(np.full(60, 1 / 60), means, np.tile(0.04 * np.eye(2), (60, 1, 1)))
 
 
+def scales() -> GaussianMixture:
+    """Return five components of mixed scale, three of them close together."""
+    means = [[-4, 0], [-3, 1], [3, 0], [3.5, 0.8], [4, -0.6]]
+    shapes = [(0.3, 0.5, 0.3), (1, 0.8, 0.3), (0, 0.2, 0.9), (1, 0.4, 0.4), (2, 0.3, 0.15)]
+    return GaussianMixture(np.full(5, 0.2), means, [_covariance(*shape) for shape in shapes])
+
+
+def random5() -> GaussianMixture:
+    """Return four overlapping Gaussians of random shape in five dimensions."""
+    rng = np.random.default_rng(0)
+    means = rng.standard_normal((4, 5))
+    covariances = []
+    for _ in range(4):
+        turn, _ = np.linalg.qr(rng.standard_normal((5, 5)))
+        covariances.append(turn @ np.diag(rng.uniform(0.2, 1.5, 5)) @ turn.T)
+    return GaussianMixture([0.4, 0.3, 0.2, 0.1], means, covariances)
+
+
 TARGETS = {
     "separated": separated,
     "overlapping": overlapping,
     "ring": ring,
     "moons": moons,
+    "scales": scales,
+    "random5": random5,
 }
