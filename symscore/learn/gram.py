@@ -53,7 +53,7 @@ def fill_design(numbers, layout, kappa, x, noise, sign, design, residual):
 
 @njit(cache=True, nogil=True)
 def add_products(design, residual, weights, gram, cross):
-    """Add sum_r v_r phi_r phi_r^T (its lower triangle) to `gram` and sum_r v_r phi_r r^T to `cross`.
+    """Add sum v phi phi^T over the rows (its lower triangle) to `gram`, sum v phi r^T to `cross`.
 
     The number of rows is a multiple of four, so that a row of the Gram matrix is read and written
     once for every four of them; a column that is zero in all four costs nothing.
