@@ -15,15 +15,20 @@ import numpy as np
 
 from symscore.arrays import FloatArray
 from symscore.errors import FieldShrunk
-from symscore.learn.batch import jacobian_batch
+from symscore.flow.probes import neighbours, probes
+from symscore.learn.batch import denoise_batch, jacobian_batch
 from symscore.learn.field import PiecewiseScore
 from symscore.learn.ladder import ScoreLadder
 from symscore.schedule import StepRule
 
 MARGIN = 0.1
-SHELLS = (2.0, 4.0, 8.0, 20.0, 100.0)  # radii in standard deviations of a cell
 BISECTIONS = 12
-ROWS = 400  # of noised data per step
+ROWS = 400  # of noised data per step, and as many of own draws
+DESCENTS = (1.0, 1.0, 0.3, 0.3, 0.1, 0.1)  # steps of the search, in standard deviations of a cell
+WORST = 32  # points that a step of the search goes on from
+CAUTION = 0.8  # on a factor that passes at the points seen
+CLEAN = 2  # searches in a row, at fresh points, that a mended step must pass
+ATTEMPTS = 12  # mendings before a deviation is dropped
 
 
 @final
@@ -40,7 +45,9 @@ class StepCheck:
 def make_bijective(
     ladder: ScoreLadder, x: FloatArray, *, rng: np.random.Generator
 ) -> tuple[ScoreLadder, tuple[StepCheck, ...]]:
-    """Check every step at noised data, shells, segments and the worst points' surroundings.
+    """Check every step at data, own draws, around and between cells, and downhill from the worst.
+
+    A step that fails is mended and then searched again at fresh points, until it passes twice.
 
     Parameters
     ----------
@@ -57,18 +64,16 @@ def make_bijective(
         One a step, from noise to data.
     """
     rows = x[rng.permutation(len(x))[:ROWS]]
+    kappas = ladder.schedule.kappas
+    # Own draws go through the mended steps: what is checked is where the flow really leads.
+    draws = np.hypot(1.0, kappas[0]) * rng.standard_normal((ROWS, ladder.dim))
     fields, checks = list(ladder.fields), []
-    for i, h in enumerate(np.diff(ladder.schedule.kappas).tolist()):
-        step = _Step(fields[2 * i], fields[2 * i + 1], h, ladder.schedule.rule)
-        points, lowest = _search(step, _probes(step.first, rows, rng=rng), rng=rng)
-        factors = 1.0, 1.0
-        if lowest.min() < MARGIN:
-            step, factors = _mend(step, points)
-            lowest = step.lowest(points)
-            fields[2 * i], fields[2 * i + 1] = step.first, step.second
-        checks.append(
-            StepCheck(len(points), float(lowest[:, 0].min()), float(lowest[:, 1].min()), factors)
-        )
+    for i, h in enumerate(np.diff(kappas).tolist()):
+        step = Step(fields[2 * i], fields[2 * i + 1], h, ladder.schedule.rule)
+        step, check = _made_sound(step, rows, draws, rng=rng)
+        fields[2 * i], fields[2 * i + 1] = step.first, step.second
+        checks.append(check)
+        draws = step.push(draws)
     shrunk = sum(check.factors != (1.0, 1.0) for check in checks)
     if shrunk:
         warnings.warn(
@@ -82,7 +87,7 @@ def make_bijective(
 
 @final
 @dataclass(frozen=True, eq=False)
-class _Step:
+class Step:
     """The two fields of a step, its length and its rule."""
 
     first: PiecewiseScore
@@ -100,63 +105,81 @@ class _Step:
         outer = (1 - b) * np.linalg.inv(inner) + b * eye + self.rule.w * self.h * slope
         return np.stack([_smallest(inner), _smallest(outer)], axis=1)
 
+    def push(self, y: FloatArray) -> FloatArray:
+        """Return the step's image of y (n, d)."""
+        value = denoise_batch(self.first.packed, y)
+        stage = denoise_batch(self.second.packed, y + self.rule.a * self.h * value)
+        return y + self.h * ((1 - self.rule.w) * value + self.rule.w * stage)
+
+
+def _made_sound(
+    step: Step, rows: FloatArray, draws: FloatArray, *, rng: np.random.Generator
+) -> tuple[Step, StepCheck]:
+    """Search a step at fresh points, mending it until it passes `CLEAN` searches in a row."""
+    seen, factors, clean, mendings = np.empty((0, rows.shape[1])), (1.0, 1.0), 0, 0
+    while True:
+        fresh = np.concatenate([draws, probes(step.first, rows, rng=rng)])
+        points, lowest = search(step, fresh, rng=rng)
+        seen = np.concatenate([seen, points])
+        if lowest.min() >= MARGIN:
+            clean += 1
+            if mendings == 0 or clean == CLEAN:
+                break
+            continue
+        clean, mendings = 0, mendings + 1
+        step, scaled = _mend(step, seen, 0.0 if mendings > ATTEMPTS else CAUTION)
+        factors = factors[0] * scaled[0], factors[1] * scaled[1]
+    if mendings:
+        lowest = step.lowest(seen)
+    return step, StepCheck(
+        len(seen), float(lowest[:, 0].min()), float(lowest[:, 1].min()), factors
+    )
+
 
 def _smallest(matrices: FloatArray) -> FloatArray:
     symmetric = (matrices + matrices.swapaxes(1, 2)) / 2
     return np.asarray(np.linalg.eigvalsh(symmetric)[:, 0], dtype=np.float64)
 
 
-def _mend(step: _Step, points: FloatArray) -> tuple[_Step, tuple[float, float]]:
+def _mend(step: Step, points: FloatArray, caution: float) -> tuple[Step, tuple[float, float]]:
     """Scale the first deviation down until G' passes, then the second until K' does."""
     first = _largest_factor(
-        lambda f: replace(step, first=step.first.scaled(f)).lowest(points)[:, 0].min()
+        lambda f, y: replace(step, first=step.first.scaled(f)).lowest(y)[:, 0], points, caution
     )
     step = replace(step, first=step.first.scaled(first))
     second = _largest_factor(
-        lambda f: replace(step, second=step.second.scaled(f)).lowest(points)[:, 1].min()
+        lambda f, y: replace(step, second=step.second.scaled(f)).lowest(y)[:, 1], points, caution
     )
     return replace(step, second=step.second.scaled(second)), (first, second)
 
 
-def _largest_factor(smallest: Callable[[float], float]) -> float:
-    """Return the largest factor on a deviation (1, or found by bisection) that passes."""
-    if smallest(1.0) >= MARGIN:
+def _largest_factor(
+    smallest: Callable[[float, FloatArray], FloatArray], points: FloatArray, caution: float
+) -> float:
+    """Return 1 where that passes, else `caution` times the largest factor that does."""
+    # The smallest eigenvalue is concave in the factor: a point that passes at 1 does so below.
+    failing = points[smallest(1.0, points) < MARGIN]
+    if not len(failing):
         return 1.0
     low, high = 0.0, 1.0
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        if smallest(middle) >= MARGIN:
+        if smallest(middle, failing).min() >= MARGIN:
             low = middle
         else:
             high = middle
-    return low
+    return caution * low
 
 
-def _probes(field: PiecewiseScore, x: FloatArray, *, rng: np.random.Generator) -> FloatArray:
-    """Noised data, shells around the cells and segments between them, as y (n, d)."""
-    kappa, crude = field.level.kappa, field.crude
-    dim, cells = crude.dim, crude.n_components
-    noised = kappa * x + rng.standard_normal(x.shape)
-    directions = rng.standard_normal((2 * dim, dim))
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    spread = np.linalg.cholesky(kappa**2 * crude.covariances + np.eye(dim))
-    unit = np.einsum("cij,mj->cmi", spread, directions)
-    shells = [kappa * crude.means[:, None] + radius * unit for radius in SHELLS]
-    pairs = rng.integers(cells, size=(2, 4 * cells))
-    share = rng.random((4 * cells, 1))
-    segments = kappa * ((1 - share) * crude.means[pairs[0]] + share * crude.means[pairs[1]])
-    return np.concatenate([noised, np.concatenate(shells, axis=1).reshape(-1, dim), segments])
-
-
-def _search(
-    step: _Step, points: FloatArray, *, rng: np.random.Generator
+def search(
+    step: Step, points: FloatArray, *, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """Add points by a short random descent from the worst; return lowest values too."""
-    found, lowest = [points], [step.lowest(points)]
-    for scale in (1.0, 0.3, 0.1):
-        order = lowest[-1].min(axis=1).argsort()[:16]
-        worst = found[-1][order]
-        moves = scale * rng.standard_normal((8, *worst.shape))
-        found.append((worst + moves).reshape(-1, points.shape[1]))
-        lowest.append(step.lowest(found[-1]))
-    return np.concatenate(found), np.concatenate(lowest)
+    """Add points by random descent from the worst of all so far; return lowest values too."""
+    lowest = step.lowest(points)
+    for scale in DESCENTS:
+        # The two stages have their own worst points.
+        worst = np.concatenate([points[lowest[:, k].argsort()[:WORST]] for k in (0, 1)])
+        moved = neighbours(step.first, worst, scale, rng=rng)
+        points = np.concatenate([points, moved])
+        lowest = np.concatenate([lowest, step.lowest(moved)])
+    return points, lowest
