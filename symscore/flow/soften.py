@@ -1,0 +1,17 @@
+"""The flow of a ladder with hard cells' soft twin."""
+
+import numpy as np
+
+from symscore.flow.check import StepCheck, make_bijective
+from symscore.flow.flow import ScoreFlow
+from symscore.learn.hard import HardLadder
+
+CHECKED = 400  # draws
+
+
+def softened(ladder: HardLadder, *, seed: int) -> tuple[ScoreFlow, tuple[StepCheck, ...]]:
+    """Return the flow of the soft twin, checked at draws of the ladder, and the check's figures."""
+    rng = np.random.default_rng([seed, 4])
+    rows = ladder.frame.whiten(ladder.draw(CHECKED, rng=rng))
+    soft, steps = make_bijective(ladder.soften(), rows, rng=rng)
+    return ScoreFlow(soft), steps
