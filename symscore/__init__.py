@@ -15,9 +15,12 @@ _HOME = {
     "PiecewiseScore": "symscore.learn.field",
     "ScoreLadder": "symscore.learn.ladder",
     "ScoreFlow": "symscore.flow.flow",
+    "ScoreStatistics": "symscore.learn.score_statistics",
     "ScoreDensity": "symscore.estimator",
     "save": "symscore.io.model_file",
     "load": "symscore.io.model_file",
+    "save_statistics": "symscore.io.statistics_file",
+    "load_statistics": "symscore.io.statistics_file",
 }
 _MODULES = ("compare", "errors", "exact", "pymc", "recipes")
 

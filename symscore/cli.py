@@ -7,13 +7,16 @@ what is at fault.
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
-from symscore.errors import BadOption, SymscoreError
+from symscore.errors import BadOption, NoDensity, SymscoreError
 from symscore.progress import progress_bar
+
+if TYPE_CHECKING:
+    from symscore.flow.modes import Modes
 
 app = typer.Typer(
     name="symscore",
@@ -56,6 +59,11 @@ def fit(
     from symscore.io.model_file import save
     from symscore.io.tables import read_table
 
+    if recipe == "hard-cells":
+        raise NoDensity(
+            "Expected --recipe auto; got 'hard-cells': a model file holds a density, and hard "
+            "cells have none. In Python, ScoreDensity(HardCells()).fit(...).soften().flow_ has one."
+        )
     if recipe != "auto":
         raise BadOption(f"Expected --recipe auto; got {recipe!r}.")
     chosen = [name.strip() for name in columns.split(",")] if columns else None
@@ -105,12 +113,13 @@ def sample(
 
 
 @app.command()
-def describe(model: Model, json: Json = False) -> None:
-    """Say what a model file holds."""
+def describe(model: Model, seed: Seed = 0, json: Json = False) -> None:
+    """Say what a model file holds, and list the modes of its density."""
     from symscore.io.model_file import load
 
     flow = load(model)
-    draws = flow.draw(4000, rng=np.random.default_rng(0))
+    draws = flow.draw(4000, rng=np.random.default_rng(seed))
+    modes = flow.modes(rng=np.random.default_rng(seed))
     ladder = flow.ladder
     report = {
         "model": str(model),
@@ -123,7 +132,11 @@ def describe(model: Model, json: Json = False) -> None:
         "sd": draws.std(axis=0).tolist(),
         "draws_for_mean_and_sd": len(draws),
     }
-    _show(report, as_json=json)
+    if json:
+        _print_json(report | _mode_figures(modes))
+        return
+    _show(report, as_json=False)
+    print(f"\nmodes\n{modes}")
 
 
 @app.command()
@@ -149,6 +162,25 @@ def _frame(values: np.ndarray, names: tuple[str, ...]) -> Any:
     import pandas as pd
 
     return pd.DataFrame(values, columns=list(names))
+
+
+def _mode_figures(modes: "Modes") -> dict[str, Any]:
+    """Return the table as JSON has it: no infinity there, so the highest mode's depth is null."""
+    columns = {
+        "location": modes.locations.tolist(),
+        "log_density": modes.log_densities.tolist(),
+        "mass": modes.masses.tolist(),
+        "standard_error": modes.standard_errors.tolist(),
+        "interval": modes.intervals.tolist(),
+        "depth": [depth if np.isfinite(depth) else None for depth in modes.depths.tolist()],
+    }
+    rows = zip(*columns.values(), strict=True)
+    return {
+        "modes": [dict(zip(columns, row, strict=True)) for row in rows],
+        "modes_merged": modes.n_merged,
+        "draws_for_modes": modes.n_draws,
+        "draws_unassigned": modes.n_unassigned,
+    }
 
 
 def _require_folder(output: Path) -> None:

@@ -50,5 +50,17 @@ class SymscoreWarning(UserWarning):
     """Base of all warnings raised on purpose."""
 
 
+class StartedAnew(SymscoreWarning):
+    """partial_fit followed fit, which keeps no sums: only the new rows count."""
+
+
 class FieldShrunk(SymscoreWarning):
     """A learned deviation was scaled down so that the flow stays a bijection."""
+
+
+class FewEffectiveDraws(SymscoreWarning):
+    """Dependent draws are worth fewer independent ones than a fit needs; the column is named."""
+
+
+class ChainsDisagree(SymscoreWarning):
+    """Chains have not mixed, so the masses of modes are not to be trusted; the column is named."""

@@ -1,46 +1,35 @@
 """The scikit-learn estimator: samples in, a normalised density out."""
 
-import secrets
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, final
+from copy import copy
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_feature_names_in as feature_names_of
 from sklearn.utils.validation import _check_sample_weight as checked_weights
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from symscore.arrays import FloatArray
-from symscore.errors import BadData, BadOption
-from symscore.flow.check import StepCheck, make_bijective
-from symscore.flow.flow import ScoreFlow
+from symscore.errors import BadData, BadOption, NoDensity, StartedAnew
+from symscore.flow.check import make_bijective
+from symscore.flow.fit_report import FitReport
+from symscore.flow.flow import NO_FLOW, ScoreFlow
+from symscore.flow.soften import softened
+from symscore.io.blocks import contiguous_groups
 from symscore.io.draws import from_arviz
+from symscore.io.inputs import finite_rows, group_labels, seed_of
+from symscore.io.mixing import mixing_of
+from symscore.io.reporter import reporter
+from symscore.learn.growing import ANEW, NO_SUMS, GrowingFit
+from symscore.learn.hard import HardLadder
+from symscore.learn.ladder import ScoreLadder
+from symscore.learn.score_statistics import ScoreStatistics
 from symscore.learn.select import Progress
-from symscore.recipes import Auto, LadderReport
-
-
-@final
-@dataclass(frozen=True)
-class FitReport:
-    """What a fit did: how the ladder was learned, and the check that its flow is a bijection.
-
-    Attributes
-    ----------
-    ladder : LadderReport
-        Rows, folds, smoothing, and the choice made at every level with its held-out risk.
-    steps : tuple of StepCheck
-        Smallest eigenvalues found at every step and how far a deviation was scaled down. They are
-        checked at sampled points, not certified.
-    seed : int
-        Seed that repeats this fit, bit for bit, on the same machine and data.
-    """
-
-    ladder: LadderReport
-    steps: tuple[StepCheck, ...]
-    seed: int
+from symscore.recipes import Auto, LadderReport, Recipe, recipe_of
 
 
 class ScoreDensity(DensityMixin, BaseEstimator):
@@ -55,6 +44,7 @@ class ScoreDensity(DensityMixin, BaseEstimator):
     ----------
     recipe : "auto" or a recipe
         How the ladder is learned; ``symscore.recipes.Auto(...)`` sets options of the default.
+        With ``HardCells(...)``, what is fitted draws but has no density; see :meth:`soften`.
     random_state : int, numpy.random.RandomState or None
         Seed of folds, starts, regression noise and draws.
     verbose : int
@@ -63,8 +53,8 @@ class ScoreDensity(DensityMixin, BaseEstimator):
     Attributes
     ----------
     flow_ : ScoreFlow
-        The learned distribution.
-    ladder_ : ScoreLadder
+        The learned distribution; absent after a recipe with hard cells.
+    ladder_ : ScoreLadder or HardLadder
         The learned score at every noise level.
     report_ : FitReport
         What was tried, chosen and checked.
@@ -82,9 +72,11 @@ class ScoreDensity(DensityMixin, BaseEstimator):
     (3, 1)
     """
 
+    _growing: GrowingFit | None = None
+
     def __init__(
         self,
-        recipe: Auto | str = "auto",
+        recipe: Recipe | str = "auto",
         *,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -113,7 +105,9 @@ class ScoreDensity(DensityMixin, BaseEstimator):
         sample_weight : (n,) array, optional
             Non-negative weights; twice the weight is the same as the row twice.
         groups : (n,) array, optional
-            Rows of one group stay in one fold of the cross-fit: chains, subjects, days.
+            Rows of one group stay in one fold of the cross-fit: chains, subjects, days. Rows that
+            follow each other in time need it, else the fit follows their path:
+            ``np.arange(n) * 8 // n`` labels eight blocks of n rows.
         progress : callable, optional
             Called with (stage, done, total).
 
@@ -128,30 +122,106 @@ class ScoreDensity(DensityMixin, BaseEstimator):
             On too few rows, a cell that is not finite, or columns that are constant or collinear;
             the row and column are named.
         """
-        x = self._points(X, reset=True)
+        x = finite_rows(self, X, reset=True)
         weights = checked_weights(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         if not weights.sum() > 0:
             raise BadData("Expected some positive sample_weight; got none.")
-        labels = None if groups is None else _group_labels(groups, len(x))
-        seed = self._seed()
-        recipe = self._recipe()
+        labels = None if groups is None else group_labels(groups, len(x))
+        seed = seed_of(self.random_state)
+        recipe = recipe_of(self.recipe)
         names = tuple(str(name) for name in feature_names_of(self))
-        report = progress or _reporter(self.verbose)
+        report = progress or reporter(self.verbose)
         # Several BLAS threads contend on small matrices, and their sums depend on their number.
         with threadpool_limits(1):
             ladder, learned = recipe.fit(x, weights, labels, names, seed=seed, progress=report)
-            whitened = ladder.frame.whiten(np.unique(x, axis=0))
-            rng = np.random.default_rng([seed, 2])
-            self.ladder_, steps = make_bijective(ladder, whitened, rng=rng)
-        self.flow_ = ScoreFlow(self.ladder_)
-        self.report_ = FitReport(learned, steps, seed)
+            self._accept(ladder, np.unique(x, axis=0), learned, seed)
+        self._growing = None
         return self
+
+    def partial_fit(self, X: Any, y: None = None, sample_weight: Any = None) -> "ScoreDensity":
+        """Learn from rows that arrive in pieces.
+
+        The first call is :meth:`fit`: its rows choose frame, levels, cells, degrees and ridges for
+        good, so they should show the shape of the whole. A later call adds to the sums, solves and
+        checks again; how later rows are cut into pieces does not matter, to the last bit.
+
+        Parameters
+        ----------
+        X : (n, d) array or DataFrame
+            With the columns of the first piece; a later piece may be a single row.
+        y : None
+            Ignored; the scikit-learn protocol passes it.
+        sample_weight : (n,) array, optional
+            Non-negative weights, on one scale for all pieces.
+
+        Returns
+        -------
+        ScoreDensity
+            Itself; a later piece that is refused leaves it as it was.
+
+        Raises
+        ------
+        BadData
+            As :meth:`fit`.
+
+        Warns
+        -----
+        StartedAnew
+            After :meth:`fit`, which keeps no sums to add to: these rows are then the first.
+        """
+        growing = self._growing or self._begin(X, sample_weight)
+        x = finite_rows(self, X)
+        weights = checked_weights(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        growing = growing.added(x, weights)
+        if self._growing is not None:
+            how, seed = growing.report(self.report_.ladder, len(x)), self.report_.seed
+            with threadpool_limits(1):
+                self._accept(growing.statistics.ladder(), growing.sample, how, seed)
+        self._growing = growing
+        return self
+
+    @property
+    def statistics_(self) -> ScoreStatistics:
+        """The sums over all rows given to :meth:`partial_fit`; :meth:`fit` keeps none."""
+        if self._growing is None:
+            raise AttributeError(NO_SUMS)
+        return self._growing.statistics
+
+    def _begin(self, X: Any, sample_weight: Any) -> GrowingFit:
+        """Fit the first piece and return sums over no rows that keep its choices."""
+        recipe = recipe_of(self.recipe)
+        if not isinstance(recipe, Auto):
+            raise BadOption(f"Expected recipe Auto for partial_fit; got {recipe!r}: use fit.")
+        if hasattr(self, "ladder_"):
+            warnings.warn(ANEW, StartedAnew, stacklevel=3)
+        self.fit(X, sample_weight=sample_weight)
+        if self.verbose:
+            print("symscore: frame, levels, cells, degrees and ridges are kept for later rows")
+        learned, seed = self.report_.ladder, self.report_.seed
+        return GrowingFit.of(self.flow_.ladder, learned, pairs=recipe.pairs, seed=seed)
+
+    def _accept(
+        self, ladder: ScoreLadder | HardLadder, rows: FloatArray, how: LadderReport, seed: int
+    ) -> None:
+        """Take over a learned ladder, once the steps of its flow have been checked at `rows`."""
+        self.ladder_: ScoreLadder | HardLadder
+        if isinstance(ladder, HardLadder):
+            self.__dict__.pop("flow_", None)  # of an earlier fit by another recipe
+            self.ladder_, self.report_ = ladder, FitReport(how, (), seed)
+            return
+        rng = np.random.default_rng([seed, 2])
+        mended, steps = make_bijective(ladder, ladder.frame.whiten(rows), rng=rng)
+        self.flow_, self.ladder_ = ScoreFlow(mended), mended
+        self.report_ = FitReport(how, steps, seed)
 
     @classmethod
     def from_idata(
         cls, idata: Any, var_names: Sequence[str] | None = None, **options: Any
     ) -> "ScoreDensity":
-        """Fit the posterior draws of an ArviZ object; chains stay whole in the cross-fit.
+        """Fit the posterior draws of an ArviZ object, whose chains stay whole in the cross-fit.
+
+        Fewer than four chains are cut into contiguous blocks, at least four in all. What the draws
+        are worth is in ``report_.mixing``.
 
         Parameters
         ----------
@@ -161,17 +231,27 @@ class ScoreDensity(DensityMixin, BaseEstimator):
             Variables to take, all by default; vector variables give one column an element.
         **options
             Of the estimator.
+
+        Warns
+        -----
+        FewEffectiveDraws
+            If the draws of a column are worth fewer than 100 independent ones a column.
+        ChainsDisagree
+            If chains have not mixed, so that modes get wrong masses.
         """
-        draws = from_arviz(idata, var_names)
         import pandas as pd
 
+        draws = from_arviz(idata, var_names)
+        found = mixing_of(draws)
+        found.warn(stacklevel=3)
         table = pd.DataFrame(draws.values, columns=list(draws.names))
-        groups = draws.chains if len(np.unique(draws.chains)) > 1 else None
-        return cls(**options).fit(table, groups=groups)
+        density = cls(**options).fit(table, groups=contiguous_groups(draws.chains))
+        density.report_ = replace(density.report_, mixing=found)
+        return density
 
     def score_samples(self, X: Any) -> FloatArray:
         """Return the log density of each row of X, shape (n,)."""
-        return self._fitted().log_density(self._points(X))
+        return self._fitted().log_density(finite_rows(self, X))
 
     def score(self, X: Any, y: None = None) -> float:
         """Return the mean log density of the rows of X (scikit-learn's meaning of "score")."""
@@ -179,68 +259,42 @@ class ScoreDensity(DensityMixin, BaseEstimator):
 
     def grad_log_density(self, X: Any) -> FloatArray:
         """Return the gradient of the log density at each row of X, shape (n, d)."""
-        return self._fitted().score(self._points(X))
+        return self._fitted().score(finite_rows(self, X))
 
     def sample(self, n_samples: int = 1) -> FloatArray:
         """Draw independent rows, shape (n_samples, d); an integer seed repeats them."""
-        flow = self._fitted()
+        check_is_fitted(self, "ladder_")
         if n_samples < 1:
             raise BadOption(f"Expected n_samples >= 1; got {n_samples}.")
-        rng = np.random.default_rng([self._seed(), 3])
-        return flow.draw(n_samples, rng=rng)
+        rng = np.random.default_rng([seed_of(self.random_state), 3])
+        hard = isinstance(self.ladder_, HardLadder)
+        return (self.ladder_ if hard else self.flow_).draw(n_samples, rng=rng)
+
+    def soften(self) -> "ScoreDensity":
+        """Return the estimator fitted with soft cells, which has a density.
+
+        Rows, levels, cells, degree and ridge are those of this fit with hard cells, at draws of
+        which the flow is checked. A fit that is soft already is returned itself.
+        """
+        check_is_fitted(self, "ladder_")
+        if isinstance(self.ladder_, ScoreLadder):
+            return self
+        soft = copy(self)
+        with threadpool_limits(1):
+            soft.flow_, steps = softened(self.ladder_, seed=self.report_.seed)
+        soft.ladder_ = soft.flow_.ladder
+        soft.report_ = replace(self.report_, steps=steps)
+        return soft
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "flow_" and "ladder_" in vars(self):
+            raise AttributeError(NO_FLOW)
+        if name == "statistics_":
+            raise AttributeError(NO_SUMS)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _fitted(self) -> ScoreFlow:
-        check_is_fitted(self, "flow_")
+        check_is_fitted(self, "ladder_")
+        if isinstance(self.ladder_, HardLadder):
+            raise NoDensity(NO_FLOW)
         return self.flow_
-
-    def _points(self, X: Any, *, reset: bool = False) -> FloatArray:
-        """Return X as finite float64 rows; scikit-learn's own message names no cell."""
-        points = validate_data(
-            self,
-            X,
-            dtype=np.float64,
-            reset=reset,
-            ensure_min_samples=2 if reset else 1,
-            ensure_all_finite=False,
-        )
-        bad = np.argwhere(~np.isfinite(points))
-        if len(bad):
-            row, column = bad[0]
-            shown = "NaN" if np.isnan(points[row, column]) else "inf"
-            raise BadData(
-                f"Expected finite numbers; got {shown} at row {row}, column "
-                f"{feature_names_of(self)[column]!r} ({len(bad)} such cells): leave those rows out."
-            )
-        return points
-
-    def _recipe(self) -> Auto:
-        if isinstance(self.recipe, str) and self.recipe == "auto":
-            return Auto()
-        if not isinstance(self.recipe, Auto):
-            raise BadOption(f"Expected recipe 'auto' or a recipe object; got {self.recipe!r}.")
-        return self.recipe
-
-    def _seed(self) -> int:
-        if self.random_state is None:
-            return secrets.randbits(32)
-        if isinstance(self.random_state, (int, np.integer)):
-            return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31))
-
-
-def _group_labels(groups: Any, n: int) -> np.ndarray:
-    labels = np.asarray(groups)
-    if labels.shape != (n,):
-        raise BadData(f"Expected groups of shape ({n},); got {labels.shape}.")
-    return np.unique(labels, return_inverse=True)[1].astype(np.float64)
-
-
-def _reporter(verbose: int) -> Progress:
-    def silent(stage: str, done: int, total: int) -> None:
-        pass
-
-    def printed(stage: str, done: int, total: int) -> None:
-        if done == total:
-            print(f"symscore: {stage}, {total} done")
-
-    return printed if verbose else silent

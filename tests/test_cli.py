@@ -64,8 +64,14 @@ def test_describe(folder: Path) -> None:
     report = json.loads(run("describe", "model.npz", "--json", cwd=folder).stdout)
     assert report["names"] == ["a", "b"]
     assert len(report["cells"]) == report["levels"]
+    modes = symscore.load(folder / "model.npz").modes(rng=np.random.default_rng(0))
+    assert [mode["location"] for mode in report["modes"]] == modes.locations.tolist()
+    assert [mode["interval"] for mode in report["modes"]] == modes.intervals.tolist()
+    assert report["modes"][modes.log_densities.argmax()]["depth"] is None
     shown = run("describe", "model.npz", cwd=folder)
     assert "names" in shown.stdout
+    assert str(modes) in shown.stdout
+    assert shown.stderr == ""
 
 
 BAD_TABLES = {

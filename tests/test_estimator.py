@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from symscore import ScoreDensity
 from symscore.data import old_faithful
-from symscore.errors import BadData, BadOption
+from symscore.errors import BadData, BadOption, ChainsDisagree, FewEffectiveDraws
 from symscore.recipes import Auto
 
 QUICK = Auto(em=(1, 2), kmeans=())
@@ -108,13 +108,51 @@ def test_from_idata_keeps_chains_together() -> None:
     rng = np.random.default_rng(0)
     posterior = xr.Dataset(
         {
-            "mu": (("chain", "draw"), rng.normal(size=(4, 60))),
-            "theta": (("chain", "draw", "k"), rng.normal(size=(4, 60, 2))),
+            "mu": (("chain", "draw"), rng.normal(size=(4, 120))),
+            "theta": (("chain", "draw", "k"), rng.normal(size=(4, 120, 2))),
         }
     )
     density = ScoreDensity.from_idata(posterior, recipe=QUICK, random_state=0)
     assert density.flow_.names == ("mu", "theta[0]", "theta[1]")
     assert density.report_.ladder.n_folds == 4
+    assert density.report_.mixing.names == density.flow_.names
+    assert density.report_.mixing.smallest > 300
+    table = pd.DataFrame(
+        np.column_stack([posterior.mu.values.ravel(), posterior.theta.values.reshape(-1, 2)]),
+        columns=list(density.flow_.names),
+    )
+    grouped = ScoreDensity(QUICK, random_state=0).fit(table, groups=np.repeat(range(4), 120))
+    assert np.array_equal(density.score_samples(table), grouped.score_samples(table))
+    assert grouped.report_.mixing is None
+
+
+def test_from_idata_cuts_a_single_chain_into_blocks() -> None:
+    import xarray as xr
+
+    draws = np.random.default_rng(0).normal(size=200)
+    posterior = xr.Dataset({"mu": (("chain", "draw"), draws[None])})
+    density = ScoreDensity.from_idata(posterior, recipe=QUICK, random_state=0)
+    groups = np.arange(200) * 4 // 200
+    table = pd.DataFrame({"mu": draws})
+    grouped = ScoreDensity(QUICK, random_state=0).fit(table, groups=groups)
+    assert density.report_.ladder.n_folds == 4
+    assert np.array_equal(density.score_samples(table), grouped.score_samples(table))
+
+
+def test_from_idata_warns_of_what_the_draws_are_worth() -> None:
+    import xarray as xr
+
+    rng = np.random.default_rng(0)
+    # Every value held for 20 draws, and chains whose modes have unlike masses.
+    modes = np.where(rng.random((4, 25)) < np.array([[0.1], [0.5], [0.5], [0.9]]), -4, 4)
+    held = np.repeat(modes + rng.normal(size=(4, 25)), 20, axis=1)
+    posterior = xr.Dataset({"mu": (("chain", "draw"), held + 0.1 * rng.normal(size=(4, 500)))})
+    with (
+        pytest.warns(FewEffectiveDraws, match="those of 'mu' are worth") as few,
+        pytest.warns(ChainsDisagree, match="for 'mu'"),
+    ):
+        ScoreDensity.from_idata(posterior, recipe=QUICK, random_state=0)
+    assert {warning.filename for warning in few} == {__file__}
 
 
 @pytest.mark.parametrize(

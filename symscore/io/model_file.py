@@ -7,7 +7,7 @@ import numpy as np
 
 from symscore.arrays import FloatArray
 from symscore.errors import BadModelFile, SymscoreError
-from symscore.flow.flow import ScoreFlow
+from symscore.flow.flow import ScoreFlow, require_flow
 from symscore.io.container import read_container, write_container
 from symscore.learn.field import PiecewiseScore
 from symscore.learn.frame import Whitening
@@ -29,7 +29,12 @@ def save(flow: ScoreFlow, path: str | PathLike[str]) -> None:
     ------
     FileProblem
         Where the file cannot be written.
+    NoDensity
+        For a ladder with hard cells.
+    BadOption
+        Where `flow` is nothing of the kind.
     """
+    require_flow(flow)
     ladder = flow.ladder
     fields = ladder.fields
     header = {"names": list(ladder.names), "dim": ladder.dim, "n_levels": len(fields)}

@@ -1,16 +1,32 @@
 """The papers' sampler: the reverse diffusion, from noise to data."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from symscore.arrays import FloatArray
-from symscore.learn.field import PiecewiseScore
 from symscore.schedule import NoiseLevel
 
 
+class LevelScore(Protocol):
+    """What drawing needs of a learned score of one level."""
+
+    @property
+    def level(self) -> NoiseLevel:
+        """Its noise level."""
+
+    @property
+    def dim(self) -> int:
+        """Dimension d."""
+
+    def score(self, x: ArrayLike) -> FloatArray:
+        """Return the score at x_t = x, both (n, d)."""
+
+
 def reverse_diffusion(
-    fields: Sequence[PiecewiseScore], end: NoiseLevel, n: int, *, rng: np.random.Generator
+    fields: Sequence[LevelScore], end: NoiseLevel, n: int, *, rng: np.random.Generator
 ) -> FloatArray:
     r"""Draw n points by the exponential integrator of the reverse Ornstein-Uhlenbeck process.
 
@@ -24,7 +40,7 @@ def reverse_diffusion(
 
     Parameters
     ----------
-    fields : sequence of PiecewiseScore
+    fields : sequence of PiecewiseScore or HardScore
         From noise to data.
     end : NoiseLevel
         Level at which to stop, less noisy than the last field; the result is divided by its alpha.

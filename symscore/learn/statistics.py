@@ -1,6 +1,6 @@
 """Sums of the denoising regression at one level: mergeable, and all that solving needs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -60,6 +60,16 @@ class LevelStatistics:
             self.cross + other.cross,
             self.energy + other.energy,
             self.weight + other.weight,
+        )
+
+    def __sub__(self, other: "LevelStatistics") -> "LevelStatistics":
+        """Take away the sums of some of the rows."""
+        return self + replace(
+            other,
+            gram=-other.gram,
+            cross=-other.cross,
+            energy=-other.energy,
+            weight=-other.weight,
         )
 
     def _rows(self, degree: int) -> np.ndarray:

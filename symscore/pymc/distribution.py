@@ -18,8 +18,8 @@ from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.variable import TensorVariable
 
 from symscore.arrays import FloatArray, IntArray, for_each_block
-from symscore.errors import BadData, BadOption
-from symscore.flow.flow import ROWS, ScoreFlow
+from symscore.errors import BadData
+from symscore.flow.flow import ROWS, ScoreFlow, require_flow
 from symscore.flow.kernels import push_log_det_rows, push_rows
 from symscore.mixture import LOG_2PI
 from symscore.pymc.ops import FromLatent, latent_log_det, log_density
@@ -104,6 +104,8 @@ class LearnedScore(Continuous):
         If ``dims``, ``shape`` or ``observed`` has a last axis of another length than d.
     BadOption
         If `flow` is not a ScoreFlow.
+    NoDensity
+        If it is a ladder with hard cells.
 
     Examples
     --------
@@ -121,7 +123,7 @@ class LearnedScore(Continuous):
         cls, name: str, flow: ScoreFlow, *, latent: bool = True, observed: Any = None, **kwargs: Any
     ) -> TensorVariable:
         """Add the variable to the model on the stack."""
-        _require_flow(flow)
+        require_flow(flow)
         if observed is not None:
             _require_event("observed data", _shape(observed), flow)
         elif not latent:
@@ -131,7 +133,7 @@ class LearnedScore(Continuous):
     @classmethod
     def dist(cls, flow: ScoreFlow, **kwargs: Any) -> TensorVariable:
         """Return the random variable of `flow`, outside any model."""
-        _require_flow(flow)
+        require_flow(flow)
         if kwargs.get("shape") is not None:
             _require_event("shape or dims", kwargs["shape"], flow)
         numbers, layout = flow.packed
@@ -205,14 +207,6 @@ def _is_cast(node: Apply) -> bool:
 @_default_transform.register(LearnedScoreRV)
 def _through_the_flow(op: LearnedScoreRV, rv: TensorVariable) -> FlowTransform:
     return FlowTransform()
-
-
-def _require_flow(flow: object) -> None:
-    if not isinstance(flow, ScoreFlow):
-        raise BadOption(
-            f"Expected a ScoreFlow; got {type(flow).__name__}. A fitted estimator holds its flow "
-            "as `flow_`: LearnedScore(name, ScoreDensity().fit(draws).flow_)."
-        )
 
 
 def _require_event(what: str, shape: Any, flow: ScoreFlow) -> None:

@@ -5,12 +5,14 @@ import pytest
 
 from symscore.arrays import FloatArray
 from symscore.errors import BadData
+from symscore.learn.hard import HardScore
 from tests.flows import make_flow, random_field, random_frame, random_mixture
 from tests.tolerances import derivative, monte_carlo, roundoff
 
 CRUDE = random_mixture(2, 3, 5, spread=0.8)
 NOISY = CRUDE.at(random_field(CRUDE, 1.5, -1, 0.0, 0).level)
 FIELD = random_field(CRUDE, 1.5, 2, 0.02, 0)
+HARD = HardScore(CRUDE, FIELD.level, FIELD.coef, 3.0)
 FLOW = make_flow(CRUDE, degree=2, frame=random_frame(2, 5))
 
 # Name: the score, a log density that it is the gradient of (if it is one's), and draws.
@@ -19,6 +21,7 @@ SCORES = {
     "noised mixture": (NOISY.score, NOISY.log_density, NOISY.draw),
     "learned level": (FIELD.score, None, NOISY.draw),
     "level without deviation": (FIELD.scaled(0.0).score, NOISY.log_density, NOISY.draw),
+    "level with hard cells": (HARD.score, None, NOISY.draw),
     "flow": (FLOW.score, FLOW.log_density, FLOW.draw),
 }
 DENSITIES = {name: parts for name, parts in SCORES.items() if parts[1] is not None}

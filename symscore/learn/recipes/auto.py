@@ -12,6 +12,7 @@ from symscore.learn.field import PiecewiseScore
 from symscore.learn.frame import fit_whitening, whitened_step
 from symscore.learn.ladder import ScoreLadder
 from symscore.learn.partition import EMCells, KMeansCells, Partition, smallest_cell
+from symscore.learn.rows import canonical
 from symscore.learn.select import (
     Candidate,
     CrossFit,
@@ -131,7 +132,7 @@ class Auto:
             On too few distinct rows, or columns that are constant or collinear.
         """
         dim, names = x.shape[1], tuple(names)
-        rows, share, rank_groups = _canonical(x, weights, groups)
+        rows, share, rank_groups = canonical(x, weights, groups)
         if len(rows) < dim + 2:
             raise BadData(
                 f"Expected at least {dim + 2} distinct rows for {dim} columns; "
@@ -228,20 +229,6 @@ def _level_choice(choice: CrossFit, level: int, field: PiecewiseScore) -> LevelC
     crude = Candidate(best.partition, 0, np.inf)
     risks = dict(zip(choice.candidates, choice.risks[node].tolist(), strict=True))
     return LevelChoice(field.level.kappa, best, field.crude.n_components, risks[best], risks[crude])
-
-
-def _canonical(
-    x: FloatArray, weights: FloatArray, groups: np.ndarray | None
-) -> tuple[FloatArray, FloatArray, np.ndarray | None]:
-    """Sort rows lexicographically and merge identical ones (of a group) into weights."""
-    keyed = x if groups is None else np.column_stack([x, groups])
-    distinct, place = np.unique(keyed, axis=0, return_inverse=True)
-    share = np.bincount(place.ravel(), weights)
-    kept = share > 0
-    distinct, share = distinct[kept], share[kept] / share.sum()
-    if groups is None:
-        return np.ascontiguousarray(distinct), share, None
-    return np.ascontiguousarray(distinct[:, :-1]), share, distinct[:, -1]
 
 
 def _folds(n: int, groups: np.ndarray | None, n_folds: int, seed: int) -> np.ndarray:
