@@ -1,8 +1,9 @@
 """Checks and conversions that every layer shares."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -53,13 +54,19 @@ def blocks(n: int, size: int = BLOCK) -> Iterator[slice]:
 
 
 def for_each_block(work: Callable[[slice], object], n: int, size: int = BLOCK) -> list:
-    """Call `work` on each block of range(n) and return the results in order.
+    """Call `work` on each block of range(n) and return the results in order: see for_each."""
+    return for_each(work, list(blocks(n, size)))
+
+
+def for_each(
+    work: Callable[[Any], object], pieces: Sequence[Any], *, in_threads: bool = True
+) -> list:
+    """Call `work` on each piece and return the results in order.
 
     `work` runs in threads: it must release the interpreter lock (a ``nogil`` kernel), write only
     to its own rows and call no BLAS.
     """
-    pieces = list(blocks(n, size))
-    threads = min(len(pieces), cpu_count() or 1)
+    threads = min(len(pieces), cpu_count() or 1) if in_threads else 1
     if threads <= 1:
         return [work(piece) for piece in pieces]
     # A pool per call rather than a shared one: nothing survives into a forked child.

@@ -90,7 +90,11 @@ def fit(
         ],
         "steps_shrunk": sum(step.factors != (1.0, 1.0) for step in steps),
     }
-    _show(report, as_json=json)
+    if json:
+        _print_json(report | {"learned": learned.to_dict()})
+        return
+    _show(report, as_json=False)
+    print(f"\n{learned}")
 
 
 @app.command()
@@ -125,8 +129,8 @@ def describe(model: Model, seed: Seed = 0, json: Json = False) -> None:
         "model": str(model),
         "names": list(flow.names),
         "levels": len(ladder.fields),
-        "cells": [field.crude.n_components for field in ladder.fields],
-        "degrees": [field.degree for field in ladder.fields],
+        "cells": [sum(m.crude.n_components for m in field.members) for field in ladder.fields],
+        "degrees": [max(m.degree for m in field.members) for field in ladder.fields],
         "kappa": [float(ladder.schedule.kappas[0]), float(ladder.schedule.kappas[-1])],
         "mean": draws.mean(axis=0).tolist(),
         "sd": draws.std(axis=0).tolist(),

@@ -54,6 +54,14 @@ class StartedAnew(SymscoreWarning):
     """partial_fit followed fit, which keeps no sums: only the new rows count."""
 
 
+class OutliersLeftOut(SymscoreWarning):
+    """Isolated rows, too few to be described, were left out of a fit."""
+
+
+class TooFewRows(SymscoreWarning):
+    """There are hardly more rows than columns: the density is one Gaussian."""
+
+
 class FieldShrunk(SymscoreWarning):
     """A learned deviation was scaled down so that the flow stays a bijection."""
 

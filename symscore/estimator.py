@@ -197,8 +197,8 @@ class ScoreDensity(DensityMixin, BaseEstimator):
         self.fit(X, sample_weight=sample_weight)
         if self.verbose:
             print("symscore: frame, levels, cells, degrees and ridges are kept for later rows")
-        learned, seed = self.report_.ladder, self.report_.seed
-        return GrowingFit.of(self.flow_.ladder, learned, pairs=recipe.pairs, seed=seed)
+        report, weights = self.report_, checked_weights(sample_weight, X, dtype=np.float64)
+        return GrowingFit.of(self.flow_.ladder, report.ladder, weights, recipe.pairs, report.seed)
 
     def _accept(
         self, ladder: ScoreLadder | HardLadder, rows: FloatArray, how: LadderReport, seed: int

@@ -9,8 +9,9 @@ from symscore.arrays import FloatArray
 from symscore.errors import BadOption
 from symscore.learn.hard import HardLadder
 from symscore.learn.ladder import ScoreLadder
-from symscore.learn.recipes.auto import Auto, LadderReport, LevelChoice
+from symscore.learn.recipes.auto import Auto
 from symscore.learn.recipes.hard_cells import HardCells
+from symscore.learn.report import LadderReport, LevelChoice
 from symscore.learn.select import Progress
 
 __all__ = [

@@ -1,9 +1,12 @@
 """Ladders and flows written down by hand, from mixtures whose denoisers are known exactly."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from symscore.arrays import FloatArray
 from symscore.flow.flow import ScoreFlow
+from symscore.learn.blend import BlendedScore, blended
 from symscore.learn.field import PiecewiseScore
 from symscore.learn.frame import Whitening
 from symscore.learn.hermite import n_features
@@ -74,6 +77,51 @@ def make_ladder(
 def make_flow(crude: GaussianMixture, **options) -> ScoreFlow:
     """The flow of :func:`make_ladder`."""
     return ScoreFlow(make_ladder(crude, **options))
+
+
+def random_blend(
+    kappa: float,
+    dim: int,
+    members: Sequence[tuple[int, int, float]],
+    *,
+    amplitude: float = 0.02,
+    spread: float = 2.0,
+) -> BlendedScore:
+    """Fields of (cells, degree, rho) each, of mixtures of their own, averaged unevenly."""
+    fields = []
+    for seed, (cells, degree, rho) in enumerate(members):
+        field = random_field(
+            random_mixture(dim, cells, 10 + seed, spread=spread), kappa, degree, amplitude, seed
+        )
+        fields.append(PiecewiseScore(field.crude, field.level, field.coef, rho))
+    shares = np.arange(1.0, 1.0 + len(members))
+    return BlendedScore(tuple(fields), shares / shares.sum())
+
+
+def make_blended_ladder(
+    dim: int,
+    members: Sequence[tuple[int, int, float]],
+    *,
+    amplitude: float = 0.02,
+    spread: float = 2.0,
+    frame: Whitening | None = None,
+    max_ratio: float = 1.5,
+) -> ScoreLadder:
+    """A ladder whose level i is the first of `members`, the first two, ..., all, the first, ..."""
+    crude = random_mixture(dim, members[0][0], 10, spread=spread)
+    schedule = schedule_for(crude, max_ratio)
+    fields = []
+    for level, kappa in enumerate(schedule.field_kappas.tolist()):
+        blend = random_blend(
+            kappa,
+            dim,
+            members[: 1 + level % len(members)],
+            amplitude=amplitude,
+            spread=spread,
+        )
+        fields.append(blended(blend.members, blend.shares.tolist()))
+    names = [f"x{j}" for j in range(dim)]
+    return ScoreLadder(frame or identity(dim), schedule, tuple(fields), tuple(names))
 
 
 def lattice(lower: FloatArray, upper: FloatArray, step: float) -> FloatArray:

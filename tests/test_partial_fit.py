@@ -11,7 +11,7 @@ from symscore import ScoreDensity, ScoreStatistics
 from symscore.arrays import FloatArray
 from symscore.errors import BadData, BadOption, StartedAnew
 from symscore.flow.check import make_bijective
-from symscore.learn.growing import KEPT, GrowingFit
+from symscore.learn.growing import KEPT
 from symscore.recipes import Auto, HardCells
 from tests.flows import two_modes
 from tests.tolerances import FALSE_ALARM, monte_carlo, roundoff
@@ -37,7 +37,8 @@ def grown() -> ScoreDensity:
 
 
 def state(density: ScoreDensity) -> list[object]:
-    coefs = [field.coef.tobytes() for field in density.ladder_.fields]
+    fields = density.ladder_.fields
+    coefs = [member.coef.tobytes() for field in fields for member in field.members]
     return [*coefs, density.report_, density.score_samples(ROWS[:20]).tobytes()]
 
 
@@ -55,22 +56,50 @@ def test_cuts_of_later_rows_leave_no_trace(cuts, grown):
     assert again.statistics_.streams == grown.statistics_.streams
 
 
-def test_later_rows_are_summed_and_solved_and_checked(grown):
+def noisy_circle(n: int) -> FloatArray:
+    """Rows of a shape that no candidate fits alone."""
+    rng = np.random.default_rng(2)
+    angle, radius = rng.uniform(0, 2 * np.pi, n), 1 + 0.1 * rng.normal(size=n)
+    return radius[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+
+
+ONE_DEGREE = {"em_degree": 1, "kmeans_degree": 1, "refined_degree": 1}
+BLENDS = Auto(em=(5,), kmeans=(6,), **ONE_DEGREE, rhos=(3.0,), max_ratio=2.0)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "rows", "n_blends"), [(QUICK, ROWS, 0), (BLENDS, noisy_circle(1500), 4)]
+)
+def test_later_rows_are_summed_and_solved_and_checked(recipe, rows, n_blends):
     """The same ladder by hand, from all rows and what the first piece chose."""
-    pilot = ScoreDensity(QUICK, random_state=3).fit(ROWS[:FIRST], sample_weight=WEIGHTS[:FIRST])
-    design = GrowingFit.of(pilot.ladder_, pilot.report_.ladder, pairs=2, seed=3).statistics.design
-    by_hand = ScoreStatistics.empty(design, seed=3).added(ROWS, WEIGHTS)
+    share = WEIGHTS[: len(rows)]
+    pilot = ScoreDensity(recipe, random_state=3).partial_fit(rows[:FIRST], None, share[:FIRST])
+    fitted = pilot.ladder_.fields
+    assert sum(len(field.members) > 1 for field in fitted) >= n_blends
+    design = pilot.statistics_.design
+    assert design.pilot_weight == share[:FIRST].sum()
+    by_hand = ScoreStatistics.empty(design, seed=3).added(rows, share)
+    grown = pilot.partial_fit(rows[FIRST:], None, share[FIRST:])
     assert by_hand.fingerprint == grown.statistics_.fingerprint
     sample = design.frame.whiten(grown._growing.sample)
     mended, steps = make_bijective(by_hand.ladder(), sample, rng=np.random.default_rng([3, 2]))
     assert grown.report_.steps == steps
-    fields = zip(grown.ladder_.fields, mended.fields, pilot.ladder_.fields, strict=True)
     moved = 0
-    for field, want, before in fields:
-        assert np.array_equal(field.coef, want.coef)
-        assert np.array_equal(field.crude.means, before.crude.means)
-        moved += not np.array_equal(field.coef, before.coef)
+    for field, want, before in zip(grown.ladder_.fields, mended.fields, fitted, strict=True):
+        assert np.array_equal(field.shares, before.shares)
+        for new, solved, old in zip(field.members, want.members, before.members, strict=True):
+            assert np.array_equal(new.coef, solved.coef)
+            assert np.array_equal(new.crude.means, old.crude.means)
+            moved += not np.array_equal(new.coef, old.coef)
     assert moved > 0
+
+
+def test_the_design_is_what_the_report_says(grown):
+    levels = zip(grown.report_.ladder.levels, grown.statistics_.design.levels, strict=True)
+    for told, level in levels:
+        assert told.shares == tuple(level.shares)
+        kept = [(member.degree, member.ridge) for member in level.members]
+        assert kept == [(candidate.degree, candidate.ridge) for candidate in told.candidates]
 
 
 def test_report_counts_all_rows(grown):
@@ -156,8 +185,8 @@ def test_fit_keeps_no_sums(grown):
 
 def test_a_first_piece_that_is_refused_leaves_a_new_estimator():
     density = ScoreDensity(QUICK, random_state=0)
-    with pytest.raises(BadData, match="distinct rows"):
-        density.partial_fit(ROWS[:2])
+    with pytest.raises(BadData, match="Expected columns that vary"):
+        density.partial_fit(np.ones((5, 1)))
     with pytest.raises(NotFittedError):
         density.score_samples(ROWS[:2])
     assert density.partial_fit(ROWS[:FIRST]).statistics_.n_rows == FIRST

@@ -17,7 +17,7 @@ from symscore.arrays import FloatArray
 from symscore.errors import FieldShrunk
 from symscore.flow.probes import neighbours, probes
 from symscore.learn.batch import denoise_batch, jacobian_batch
-from symscore.learn.field import PiecewiseScore
+from symscore.learn.blend import SoftScore
 from symscore.learn.ladder import ScoreLadder
 from symscore.schedule import StepRule
 
@@ -90,8 +90,8 @@ def make_bijective(
 class Step:
     """The two fields of a step, its length and its rule."""
 
-    first: PiecewiseScore
-    second: PiecewiseScore
+    first: SoftScore
+    second: SoftScore
     h: float
     rule: StepRule
 
@@ -131,9 +131,7 @@ def _made_sound(
         factors = factors[0] * scaled[0], factors[1] * scaled[1]
     if mendings:
         lowest = step.lowest(seen)
-    return step, StepCheck(
-        len(seen), float(lowest[:, 0].min()), float(lowest[:, 1].min()), factors
-    )
+    return step, StepCheck(len(seen), float(lowest[:, 0].min()), float(lowest[:, 1].min()), factors)
 
 
 def _smallest(matrices: FloatArray) -> FloatArray:

@@ -5,7 +5,7 @@ from typing import final
 
 from symscore.flow.check import StepCheck
 from symscore.learn.mixing import Mixing
-from symscore.learn.recipes.auto import LadderReport
+from symscore.learn.report import LadderReport
 
 
 @final

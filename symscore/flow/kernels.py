@@ -128,9 +128,7 @@ def _subtract_log_det_gradient(numbers, layout, i, work, y, out, at):
     taken at y_1, whose derivative is G'. Needs F' factored.
     """
     a, w, h = step_size(numbers, i)
-    d0, d1, stage, pivots, jac0, jac1, whole, p0, vectors, first, second = step_positions(
-        layout, at
-    )
+    _, _, stage, pivots, jac0, jac1, whole, p0, vectors, first, second = step_positions(layout, at)
     d = layout[DIM]
     p1, normal, lifted = p0 + d * d, vectors + d, vectors + 2 * d
     for j in range(2 * d * d):
@@ -149,8 +147,8 @@ def _subtract_log_det_gradient(numbers, layout, i, work, y, out, at):
     for j in range(d):
         work[normal + j] = 0.0
         work[lifted + j] = 0.0
-    add_jacobian_gradient(numbers, layout, 2 * i, work, y, d0, p0, normal, first)
-    add_jacobian_gradient(numbers, layout, 2 * i + 1, work, stage, d1, p1, lifted, second)
+    add_jacobian_gradient(numbers, layout, 2 * i, work, y, p0, normal, first)
+    add_jacobian_gradient(numbers, layout, 2 * i + 1, work, stage, p1, lifted, second)
     for k in range(d):
         total = work[normal + k] + work[lifted + k]
         for j in range(d):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from symscore.arrays import FloatArray
+from symscore.learn.blend import SoftScore
 from symscore.learn.field import PiecewiseScore
 from symscore.learn.packed import carry
 
@@ -14,35 +15,38 @@ BETWEEN = 8  # points on segments between means, for every cell
 MOVES = 8  # neighbours of a point
 
 
-def probes(field: PiecewiseScore, x: FloatArray, *, rng: np.random.Generator) -> FloatArray:
-    """Return noised data, points around every cell, far out and between cells, as y (n, d).
+def probes(field: SoftScore, x: FloatArray, *, rng: np.random.Generator) -> FloatArray:
+    """Return noised data, and points around, far out of and between all cells, as y (n, d)."""
+    noised = field.level.kappa * x + rng.standard_normal(x.shape)
+    return np.concatenate([noised, *(_of_cells(member, rng=rng) for member in field.members)])
+
+
+def _of_cells(field: PiecewiseScore, *, rng: np.random.Generator) -> FloatArray:
+    """Return points around a member's cells, far out and between them.
 
     Within reach of a cell the radius is uniform, so that its centre and its edge, where the
     damping has its steepest slope, are both seen in any dimension.
     """
     kappa, crude = field.level.kappa, field.crude
     dim, cells = crude.dim, crude.n_components
-    noised = kappa * x + rng.standard_normal(x.shape)
     near = rng.uniform(0, REACH * field.rho, (cells, NEAR))
     far = np.tile(np.repeat(SHELLS, FAR * dim), (cells, 1))
     radius = np.concatenate([near, far], axis=1)
     directions = rng.standard_normal((*radius.shape, dim))
     directions /= np.linalg.norm(directions, axis=2, keepdims=True)
     spread = np.linalg.cholesky(kappa**2 * crude.covariances + np.eye(dim))
-    around = kappa * crude.means[:, None] + np.einsum(
-        "cij,cm,cmj->cmi", spread, radius, directions
-    )
+    around = kappa * crude.means[:, None] + np.einsum("cij,cm,cmj->cmi", spread, radius, directions)
     pairs = rng.integers(cells, size=(2, BETWEEN * cells))
     share = rng.random((BETWEEN * cells, 1))
     segments = kappa * ((1 - share) * crude.means[pairs[0]] + share * crude.means[pairs[1]])
-    return np.concatenate([noised, around.reshape(-1, dim), segments])
+    return np.concatenate([around.reshape(-1, dim), segments])
 
 
 def neighbours(
-    field: PiecewiseScore, y: FloatArray, scale: float, *, rng: np.random.Generator
+    field: SoftScore, y: FloatArray, scale: float, *, rng: np.random.Generator
 ) -> FloatArray:
-    """Return points at about `scale` standard deviations of the nearest cell from y, (8 n, d)."""
-    kappa, crude = field.level.kappa, field.crude
+    """Return points at about `scale` sd of the first member's nearest cell from y, (8 n, d)."""
+    kappa, crude = field.level.kappa, field.members[0].crude
     whiten = carry(crude, kappa)[1]
     apart = np.einsum("cij,ncj->nci", whiten, y[:, None] - kappa * crude.means)
     nearest = (apart**2).sum(axis=2).argmin(axis=1)

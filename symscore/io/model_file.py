@@ -9,6 +9,7 @@ from symscore.arrays import FloatArray
 from symscore.errors import BadModelFile, SymscoreError
 from symscore.flow.flow import ScoreFlow, require_flow
 from symscore.io.container import read_container, write_container
+from symscore.learn.blend import blended
 from symscore.learn.field import PiecewiseScore
 from symscore.learn.frame import Whitening
 from symscore.learn.ladder import ScoreLadder
@@ -36,20 +37,22 @@ def save(flow: ScoreFlow, path: str | PathLike[str]) -> None:
     """
     require_flow(flow)
     ladder = flow.ladder
-    fields = ladder.fields
-    header = {"names": list(ladder.names), "dim": ladder.dim, "n_levels": len(fields)}
+    members = [member for field in ladder.fields for member in field.members]
+    header = {"names": list(ladder.names), "dim": ladder.dim, "n_levels": len(ladder.fields)}
     arrays = {
         "kappas": ladder.schedule.kappas,
         "rule": np.array([ladder.schedule.rule.a, ladder.schedule.rule.w]),
         "loc": ladder.frame.loc,
         "scale_tril": ladder.frame.scale_tril,
-        "n_cells": np.array([field.crude.n_components for field in fields], dtype=np.int64),
-        "size": np.array([field.size for field in fields], dtype=np.int64),
-        "rho": np.array([field.rho for field in fields]),
-        "weights": np.concatenate([field.crude.weights for field in fields]),
-        "means": np.concatenate([field.crude.means for field in fields]),
-        "covariances": np.concatenate([field.crude.covariances for field in fields]),
-        "coef": np.concatenate([field.coef.reshape(-1, ladder.dim) for field in fields]),
+        "n_members": np.array([len(field.members) for field in ladder.fields], dtype=np.int64),
+        "shares": np.concatenate([field.shares for field in ladder.fields]),
+        "n_cells": np.array([member.crude.n_components for member in members], dtype=np.int64),
+        "size": np.array([member.size for member in members], dtype=np.int64),
+        "rho": np.array([member.rho for member in members]),
+        "weights": np.concatenate([member.crude.weights for member in members]),
+        "means": np.concatenate([member.crude.means for member in members]),
+        "covariances": np.concatenate([member.crude.covariances for member in members]),
+        "coef": np.concatenate([member.coef.reshape(-1, ladder.dim) for member in members]),
     }
     write_container(path, header, arrays)
 
@@ -78,14 +81,29 @@ def _ladder(header: dict[str, Any], arrays: dict[str, FloatArray]) -> ScoreLadde
         if not np.all(np.isfinite(array)):
             raise BadModelFile(f"the array {name!r} is not finite.")
     schedule = Schedule(arrays["kappas"], StepRule(*arrays["rule"].tolist()))
+    kappas, per_level = schedule.field_kappas, arrays["n_members"].astype(np.int64)
+    if per_level.shape != kappas.shape or np.any(per_level < 1):
+        raise BadModelFile("the numbers of members are impossible.")
+    members = _members(arrays, np.repeat(kappas, per_level), int(header["dim"]))
+    fields, first = [], 0
+    for end in np.cumsum(per_level).tolist():
+        fields.append(blended(members[first:end], arrays["shares"][first:end].tolist()))
+        first = end
+    if len(members) != first or arrays["shares"].shape != (first,):
+        raise BadModelFile("the numbers of members and shares differ.")
+    frame = Whitening(arrays["loc"], arrays["scale_tril"])
+    return ScoreLadder(frame, schedule, tuple(fields), tuple(header["names"]))
+
+
+def _members(arrays: dict[str, FloatArray], kappas: FloatArray, dim: int) -> list[PiecewiseScore]:
+    """Read one field for every kappa, cut from the flat arrays."""
     counts, sizes = arrays["n_cells"], arrays["size"]
     if np.any(counts < 1) or np.any(sizes < 0) or not len(counts) == len(sizes):
         raise BadModelFile("the numbers of cells or features are impossible.")
     cuts = np.cumsum(counts)[:-1]
     parts = [np.split(arrays[name], cuts) for name in ("weights", "means", "covariances")]
     coefs = np.split(arrays["coef"], np.cumsum(counts * sizes)[:-1])
-    dim = int(header["dim"])
-    fields = [
+    return [
         PiecewiseScore(
             GaussianMixture(*crude),
             NoiseLevel.from_kappa(float(kappa)),
@@ -93,8 +111,6 @@ def _ladder(header: dict[str, Any], arrays: dict[str, FloatArray]) -> ScoreLadde
             float(rho),
         )
         for *crude, kappa, coef, count, size, rho in zip(
-            *parts, schedule.field_kappas, coefs, counts, sizes, arrays["rho"], strict=True
+            *parts, kappas, coefs, counts, sizes, arrays["rho"], strict=True
         )
     ]
-    frame = Whitening(arrays["loc"], arrays["scale_tril"])
-    return ScoreLadder(frame, schedule, tuple(fields), tuple(header["names"]))

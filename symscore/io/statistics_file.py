@@ -11,7 +11,7 @@ from symscore.errors import BadData, BadModelFile, SymscoreError
 from symscore.io.container import read_container, write_container
 from symscore.learn.frame import Whitening
 from symscore.learn.hermite import n_features
-from symscore.learn.ladder_design import LadderDesign, LevelDesign
+from symscore.learn.ladder_design import LadderDesign, LevelDesign, MemberDesign
 from symscore.learn.score_statistics import ScoreStatistics
 from symscore.learn.statistics import LevelStatistics
 from symscore.learn.stream import Stream, Tail
@@ -88,31 +88,34 @@ def load_statistics(path: str | PathLike[str]) -> ScoreStatistics:
 
 
 def _design_arrays(design: LadderDesign) -> dict[str, np.ndarray]:
-    crude = [level.crude for level in design.levels]
-    ridges = np.array([level.ridge for level in design.levels], dtype=np.float64)
+    members = design.members
+    ridges = np.array([member.ridge for member in members], dtype=np.float64)
     crude_only = np.isinf(ridges)
     return {
         "kappas": design.schedule.kappas,
         "rule": np.array([design.schedule.rule.a, design.schedule.rule.w]),
         "loc": design.frame.loc,
         "scale_tril": design.frame.scale_tril,
-        "n_cells": np.array([mixture.n_components for mixture in crude], dtype=np.int64),
-        "degree": np.array([level.degree for level in design.levels], dtype=np.int64),
+        "pilot_weight": np.array([design.pilot_weight], dtype=np.float64),
+        "n_members": np.array([len(level.members) for level in design.levels], dtype=np.int64),
+        "shares": np.concatenate([level.shares for level in design.levels]),
+        "n_cells": np.array([member.crude.n_components for member in members], dtype=np.int64),
+        "degree": np.array([member.degree for member in members], dtype=np.int64),
         "ridge": np.where(crude_only, 0.0, ridges),
         "crude_only": crude_only.astype(np.int64),
-        "rho": np.array([level.rho for level in design.levels], dtype=np.float64),
-        "weights": np.concatenate([mixture.weights for mixture in crude]),
-        "means": np.concatenate([mixture.means for mixture in crude]),
-        "covariances": np.concatenate([mixture.covariances for mixture in crude]),
+        "rho": np.array([member.rho for member in members], dtype=np.float64),
+        "weights": np.concatenate([member.crude.weights for member in members]),
+        "means": np.concatenate([member.crude.means for member in members]),
+        "covariances": np.concatenate([member.crude.covariances for member in members]),
     }
 
 
 def _sum_arrays(sums: tuple[LevelStatistics, ...]) -> dict[str, np.ndarray]:
     return {
-        "gram": np.concatenate([level.gram.ravel() for level in sums]),
-        "cross": np.concatenate([level.cross for level in sums]),
-        "energy": np.array([level.energy for level in sums], dtype=np.float64),
-        "weight": np.array([level.weight for level in sums], dtype=np.float64),
+        "gram": np.concatenate([member.gram.ravel() for member in sums]),
+        "cross": np.concatenate([member.cross for member in sums]),
+        "energy": np.array([member.energy for member in sums], dtype=np.float64),
+        "weight": np.array([member.weight for member in sums], dtype=np.float64),
     }
 
 
@@ -132,43 +135,55 @@ def _statistics(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> ScoreS
 
 
 def _design(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LadderDesign:
-    counts = arrays["n_cells"]
-    if np.any(counts < 1):
-        raise BadData("the numbers of cells are impossible.")
+    if np.any(arrays["n_cells"] < 1) or np.any(arrays["n_members"] < 1):
+        raise BadData("the numbers of cells or members are impossible.")
     schedule = Schedule(arrays["kappas"], StepRule(*arrays["rule"].tolist()))
-    names = ("weights", "means", "covariances")
-    parts = [_pieces(arrays[name], counts.tolist()) for name in names]
+    members, counts = _members(arrays), arrays["n_members"].tolist()
+    shares = _pieces(arrays["shares"], counts)
+    ends = list(accumulate(counts))
+    if ends[-1] != len(members):
+        raise BadData(f"the levels have {ends[-1]} members of {len(members)}.")
+    levels = tuple(
+        LevelDesign(tuple(members[end - count : end]), share)
+        for end, count, share in zip(ends, counts, shares, strict=True)
+    )
+    frame, names = Whitening(arrays["loc"], arrays["scale_tril"]), tuple(header["names"])
+    (pilot_weight,) = arrays["pilot_weight"].tolist()
+    return LadderDesign(frame, schedule, levels, names, pilot_weight, int(header["pairs"]))
+
+
+def _members(arrays: dict[str, np.ndarray]) -> list[MemberDesign]:
+    counts = arrays["n_cells"].tolist()
+    parts = [_pieces(arrays[name], counts) for name in ("weights", "means", "covariances")]
     ridges = np.where(arrays["crude_only"] != 0, np.inf, arrays["ridge"])
     columns = [array.tolist() for array in (arrays["degree"], ridges, arrays["rho"])]
-    levels = tuple(
-        LevelDesign(GaussianMixture(*crude), degree, ridge, rho)
+    return [
+        MemberDesign(GaussianMixture(*crude), degree, ridge, rho)
         for *crude, degree, ridge, rho in zip(*parts, *columns, strict=True)
-    )
-    frame = Whitening(arrays["loc"], arrays["scale_tril"])
-    return LadderDesign(frame, schedule, levels, tuple(header["names"]), int(header["pairs"]))
+    ]
 
 
 def _sums(design: LadderDesign, arrays: dict[str, np.ndarray]) -> tuple[LevelStatistics, ...]:
+    members, kappas = design.members, design.member_kappas.tolist()
     sizes = [
-        level.crude.n_components * n_features(design.dim, level.degree) for level in design.levels
+        member.crude.n_components * n_features(design.dim, member.degree) for member in members
     ]
     gram = _pieces(arrays["gram"], [size * size for size in sizes])
     cross = _pieces(arrays["cross"], sizes)
     scalars = arrays["energy"].tolist(), arrays["weight"].tolist()
-    kappas = design.schedule.field_kappas.tolist()
-    rows = zip(design.levels, kappas, sizes, gram, cross, *scalars, strict=True)
+    rows = zip(members, kappas, sizes, gram, cross, *scalars, strict=True)
     return tuple(
         LevelStatistics(
-            crude=level.crude,
+            crude=member.crude,
             kappa=kappa,
-            degree=level.degree,
-            rho=level.rho,
+            degree=member.degree,
+            rho=member.rho,
             gram=a.reshape(size, size),
             cross=b.reshape(size, design.dim),
             energy=energy,
             weight=weight,
         )
-        for level, kappa, size, a, b, energy, weight in rows
+        for member, kappa, size, a, b, energy, weight in rows
     )
 
 

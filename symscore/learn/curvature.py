@@ -2,20 +2,27 @@
 
 from numba import njit
 
-from symscore.learn.kernels import fill_cell, level_of, scratch_positions
-from symscore.learn.packed import DIM, HERMITE, RATE
+from symscore.learn.kernels import (
+    fill_cell,
+    member_of,
+    member_position,
+    member_scratch,
+    members_of,
+    scratch_positions,
+)
+from symscore.learn.packed import DIM, HERMITE, RATE, SHARES
 
 
 @njit(cache=True, nogil=True)
-def _add_polynomial_part(numbers, layout, level, c, work, cotangent, out, at):
-    """Add r_c * grad of psi_c(y) = <P, f_c'(y)> to `out`; needs poly of cell c.
+def _add_polynomial_part(numbers, layout, member, c, work, cotangent, out, at):
+    """Add share_m r_c * grad of psi_c(y) = <P, f_c'(y)> to `out`; needs poly of cell c.
 
     In u, with Q = P L^-T, T = coef . h and e the damping, psi = e (<Q, T'> - T^T Q u / rho^2) up to
     a constant. <Q, T'> is itself a combination `weight` of Hermite polynomials, and so is the
     part -(coef_j . Q u) / rho^2 of T's gradient.
     """
     d, table, rate = layout[DIM], layout[HERMITE], layout[RATE]
-    first, _, size, stride = level_of(layout, level)
+    first, _, size, stride = member_of(layout, member)
     gate, damp, u, _, _, poly, weight, _, _, turned, row = scratch_positions(layout, at)
     whiten = first + c * stride + 2 + 2 * d
     coef = whiten + 2 * d * d
@@ -52,7 +59,7 @@ def _add_polynomial_part(numbers, layout, level, c, work, cotangent, out, at):
             if below >= 0:
                 change = numbers[rate + j * d + k] * work[poly + below]
                 work[grad + k] += work[weight + j] * change
-    scale = work[gate + c] * work[damp + c]
+    scale = numbers[layout[SHARES] + member] * work[gate + c] * work[damp + c]
     for k in range(d):
         change = scale * (work[grad + k] - shrink * work[u + k] * psi)
         for i in range(k + 1):
@@ -60,29 +67,41 @@ def _add_polynomial_part(numbers, layout, level, c, work, cotangent, out, at):
 
 
 @njit(cache=True, nogil=True)
-def add_jacobian_gradient(numbers, layout, level, work, y, value, cotangent, out, at):
+def add_jacobian_gradient(numbers, layout, level, work, y, cotangent, out, at):
     """Add the gradient of <P, D'(y)> = sum_ij P_ij dD_i/dy_j to `out`.
 
-    Runs right after ``jacobian(..., y, value, ..., at)``, whose gates and mean pull it finds in
-    the scratch at `at`; D(y) is at `value`, P (d, d) at `cotangent`. With K_c = V_c^-1,
-    s_c = <P, f_c'> + f_c^T P (gbar - g_c) and D = sum r f,
+    Runs right after ``jacobian(..., y, ..., at)``, whose scratch it finds at `at`; P (d, d) is at
+    `cotangent`.
+    """
+    begin, end = members_of(layout, level)
+    for member in range(begin, end):
+        own = member_position(layout, member - begin, at)
+        value = own + member_scratch(layout)
+        _add_member_gradient(numbers, layout, member, work, y, value, cotangent, out, own)
+
+
+@njit(cache=True, nogil=True)
+def _add_member_gradient(numbers, layout, member, work, y, value, cotangent, out, at):
+    """Add share_m times the gradient of <P, D_m'(y)> to `out`; D_m(y) is at `value`.
+
+    With K_c = V_c^-1, s_c = <P, f_c'> + f_c^T P (gbar - g_c) and D = D_m = sum r f,
 
         grad = sum_c r_c [(gbar - g_c) s_c + grad <P, f_c'> + f_c'^T P (gbar - g_c) - K_c P^T f_c]
                + gbar' P^T D,        gbar' = sum_c r_c K_c + gbar gbar^T - sum_c r_c g_c g_c^T.
     """
     d = layout[DIM]
-    first, n_cells, size, stride = level_of(layout, level)
+    first, n_cells, size, stride = member_of(layout, member)
     gate, _, _, pulls, locals_, _, _, mean_pull, slope, _, row = scratch_positions(layout, at)
     back = row + d
     for c in range(n_cells):
-        share = work[gate + c]
-        if share == 0.0:
+        if work[gate + c] == 0.0:
             continue
+        share = numbers[layout[SHARES] + member] * work[gate + c]
         pull, local = pulls + c * d, locals_ + c * d
         whiten = first + c * stride + 2 + 2 * d
-        fill_cell(numbers, layout, level, c, work, y, at)
+        fill_cell(numbers, layout, member, c, work, y, at)
         if size > 0:
-            _add_polynomial_part(numbers, layout, level, c, work, cotangent, out, at)
+            _add_polynomial_part(numbers, layout, member, c, work, cotangent, out, at)
         inner = 0.0  # s_c + g_c^T P^T D: the latter's gate average makes gbar gbar^T - g_c g_c^T
         for i in range(d):
             total = 0.0

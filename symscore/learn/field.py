@@ -78,6 +78,16 @@ class PiecewiseScore:
         """Largest total degree of the deviation; -1 where there is none."""
         return degree_of(self.dim, self.size)
 
+    @property
+    def members(self) -> "tuple[PiecewiseScore]":
+        """Itself: a blend has several."""
+        return (self,)
+
+    @property
+    def shares(self) -> FloatArray:
+        """The share of its only member, 1."""
+        return np.ones(1)
+
     def scaled(self, factor: float) -> "PiecewiseScore":
         """Return the field whose deviation from the crude mixture is `factor` times this one's."""
         return PiecewiseScore(self.crude, self.level, factor * self.coef, self.rho)

@@ -61,6 +61,8 @@ class Whitening:
 def fit_whitening(x: FloatArray, weights: FloatArray, names: tuple[str, ...]) -> Whitening:
     """Return the frame of mean and covariance of x (n, d) under `weights` (n,), summing to one.
 
+    With fewer than d + 2 rows correlations are shrunk towards zero, by d / (n + d).
+
     Raises
     ------
     BadData
@@ -74,6 +76,10 @@ def fit_whitening(x: FloatArray, weights: FloatArray, names: tuple[str, ...]) ->
         raise BadData(f"Expected columns that vary; column {names[constant[0]]!r} is constant.")
     scaled = centred / sd
     correlation = (weights[:, None] * scaled).T @ scaled
+    if len(x) < x.shape[1] + 2:
+        # No more rows than dimensions: every column depends on the others, which says nothing.
+        share = len(x) / (len(x) + x.shape[1])
+        correlation = share * correlation + (1 - share) * np.eye(x.shape[1])
     eigenvalues, directions = np.linalg.eigh(correlation)
     if eigenvalues[0] < COLLINEAR:
         involved = np.flatnonzero(np.abs(directions[:, 0]) > 1e-3)

@@ -4,10 +4,10 @@ import numpy as np
 from numba import njit
 
 from symscore.learn.kernels import (
-    field_scratch,
     fill_hermite,
     find_gates,
-    level_of,
+    member_of,
+    member_scratch,
     scratch_positions,
 )
 
@@ -21,8 +21,8 @@ TILE = 64  # rows whose features are held at once: those of 32 cells of 6 stay i
 def fill_design(numbers, layout, kappa, x, noise, sign, design, residual):
     """Write features (n, C F) and x - crude denoiser (n, d) of the rows y = kappa x + sign z."""
     n, d = x.shape
-    first, n_cells, size, stride = level_of(layout, 0)
-    work = np.empty(d + field_scratch(layout))
+    first, n_cells, size, stride = member_of(layout, 0)
+    work = np.empty(d + member_scratch(layout))
     gate, damp, u, _, _, poly = scratch_positions(layout, d)[:6]
     for row in range(n):
         for i in range(d):
@@ -121,8 +121,8 @@ def add_moments(numbers, layout, x, weights, mass, first_moment, second_moment):
     constant -d/2 log(2 pi). The vectors hold one level whose cells are the components themselves.
     """
     n, d = x.shape
-    first, n_cells, _, stride = level_of(layout, 0)
-    work = np.empty(d + field_scratch(layout))
+    first, n_cells, _, stride = member_of(layout, 0)
+    work = np.empty(d + member_scratch(layout))
     gate, _, u = scratch_positions(layout, d)[:3]
     total = 0.0
     for row in range(n):

@@ -8,7 +8,7 @@ import numpy as np
 from symscore.arrays import FloatArray, frozen
 from symscore.learn.ladder import ScoreLadder
 from symscore.learn.ladder_design import LadderDesign
-from symscore.learn.recipes.auto import LadderReport
+from symscore.learn.report import LadderReport
 from symscore.learn.score_statistics import ScoreStatistics
 
 KEPT = 400  # rows, a uniform sample of all
@@ -46,12 +46,13 @@ class GrowingFit:
 
     @classmethod
     def of(
-        cls, ladder: ScoreLadder, report: LadderReport, *, pairs: int, seed: int
+        cls, ladder: ScoreLadder, report: LadderReport, weights: FloatArray, pairs: int, seed: int
     ) -> "GrowingFit":
-        """Return a fit of no rows yet, which keeps all that a first fit chose."""
-        chosen = [level.candidate for level in report.levels]
-        degrees, ridges = [c.degree for c in chosen], [c.ridge for c in chosen]
-        design = LadderDesign.of(ladder, degrees, ridges, pairs=pairs)
+        """Return a fit of no rows yet, which keeps all that a first fit, of `weights`, chose."""
+        degrees = [[c.degree for c in level.candidates] for level in report.levels]
+        ridges = [[c.ridge for c in level.candidates] for level in report.levels]
+        pilot = float(weights.sum())
+        design = LadderDesign.of(ladder, degrees, ridges, pilot_weight=pilot, pairs=pairs)
         statistics = ScoreStatistics.empty(design, seed=seed)
         return cls(statistics, np.empty((0, ladder.dim)), np.empty(0))
 

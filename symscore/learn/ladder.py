@@ -7,8 +7,8 @@ import numpy as np
 
 from symscore.arrays import FloatArray
 from symscore.errors import BadData, BadOption
+from symscore.learn.blend import SoftScore
 from symscore.learn.diffusion import reverse_diffusion
-from symscore.learn.field import PiecewiseScore
 from symscore.learn.frame import Whitening
 from symscore.schedule import NoiseLevel, Schedule
 
@@ -24,7 +24,7 @@ class ScoreLadder:
         From whitened coordinates, in which the fields live, to those of the data.
     schedule : Schedule
         The levels; fields are ordered as its ``field_kappas``.
-    fields : tuple of PiecewiseScore
+    fields : tuple of PiecewiseScore or BlendedScore
         ``2 * schedule.n_steps`` of them, from noise to data.
     names : tuple of str
         Names of the d columns.
@@ -32,7 +32,7 @@ class ScoreLadder:
 
     frame: Whitening
     schedule: Schedule
-    fields: tuple[PiecewiseScore, ...]
+    fields: tuple[SoftScore, ...]
     names: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -58,7 +58,7 @@ class ScoreLadder:
         """The noise level of every field, from noise to data."""
         return tuple(field.level for field in self.fields)
 
-    def at(self, i: int) -> PiecewiseScore:
+    def at(self, i: int) -> SoftScore:
         """Return the field of level i; it acts on whitened coordinates (``frame``)."""
         return self.fields[i]
 

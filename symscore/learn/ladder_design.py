@@ -6,6 +6,7 @@ from typing import final
 
 import numpy as np
 
+from symscore.arrays import FloatArray, check_shape, frozen
 from symscore.errors import BadData, BadOption
 from symscore.learn.frame import Whitening
 from symscore.learn.ladder import ScoreLadder
@@ -15,8 +16,8 @@ from symscore.schedule import Schedule
 
 @final
 @dataclass(frozen=True, eq=False)
-class LevelDesign:
-    """Cells, features and ridge of one level.
+class MemberDesign:
+    """Cells, features and ridge of one member of a level.
 
     Parameters
     ----------
@@ -45,6 +46,32 @@ class LevelDesign:
 
 @final
 @dataclass(frozen=True, eq=False)
+class LevelDesign:
+    """The members whose scores are averaged at one level, and their shares.
+
+    Parameters
+    ----------
+    members : tuple of MemberDesign
+        At least one.
+    shares : (M,) array
+        Positive, with sum one.
+    """
+
+    members: tuple[MemberDesign, ...]
+    shares: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "members", tuple(self.members))
+        object.__setattr__(self, "shares", frozen(self.shares))
+        if not self.members:
+            raise BadOption("Expected at least one member of a level; got none.")
+        check_shape("shares", self.shares, len(self.members))
+        if not (np.all(self.shares > 0) and abs(self.shares.sum() - 1) <= 1e-9):
+            raise BadData(f"Expected positive shares with sum one; got {self.shares}.")
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class LadderDesign:
     """All that is frozen while rows are added: frame, schedule, and the design of every level.
 
@@ -56,6 +83,9 @@ class LadderDesign:
         ``2 * schedule.n_steps`` of them, ordered as ``schedule.field_kappas``.
     names : tuple of str
         Names of the d columns.
+    pilot_weight : float
+        Sum of the weights of the rows on which ridges were chosen. Over rows of weight W a ridge
+        acts as ``ridge * pilot_weight / W``, so that it fades as rows come in.
     pairs : int
         Antithetic pairs of noise a row and level.
 
@@ -64,13 +94,14 @@ class LadderDesign:
     BadData
         Where levels, frame and names do not belong together.
     BadOption
-        Where `pairs` is below 1.
+        Where `pairs` is below 1, or `pilot_weight` is not positive and finite.
     """
 
     frame: Whitening
     schedule: Schedule
     levels: tuple[LevelDesign, ...]
     names: tuple[str, ...]
+    pilot_weight: float
     pairs: int = 2
 
     def __post_init__(self) -> None:
@@ -80,35 +111,53 @@ class LadderDesign:
             raise BadData(
                 f"Expected {2 * self.schedule.n_steps} levels, two a step; got {len(self.levels)}."
             )
-        if not all(level.crude.dim == self.frame.dim == len(self.names) for level in self.levels):
+        dims = {member.crude.dim for member in self.members} | {len(self.names)}
+        if dims != {self.frame.dim}:
             raise BadData(f"Expected cells and names of dimension {self.frame.dim}.")
         if self.pairs < 1:
             raise BadOption(f"Expected pairs >= 1; got {self.pairs}.")
+        if not 0 < self.pilot_weight < np.inf:
+            raise BadOption(f"Expected a finite pilot_weight > 0; got {self.pilot_weight}.")
 
     @classmethod
     def of(
         cls,
         ladder: ScoreLadder,
-        degrees: Sequence[int],
-        ridges: Sequence[float],
+        degrees: Sequence[Sequence[int]],
+        ridges: Sequence[Sequence[float]],
         *,
+        pilot_weight: float,
         pairs: int = 2,
     ) -> "LadderDesign":
-        """Return the design of a learned ladder, with the degree and ridge of every level.
+        """Return the design of a learned ladder, with degree and ridge of every level's members.
 
-        Cells and damping are the ladder's. The ridge is not: a ladder does not know it, and a
-        degree is lost where the deviation was shrunk to nothing.
+        Cells, shares and damping are the ladder's. The ridge is not: a ladder does not know it, and
+        a degree is lost where the deviation was shrunk to nothing.
         """
-        levels = tuple(
-            LevelDesign(field.crude, degree, ridge, field.rho)
-            for field, degree, ridge in zip(ladder.fields, degrees, ridges, strict=True)
-        )
-        return cls(ladder.frame, ladder.schedule, levels, ladder.names, pairs)
+        levels = []
+        for field, *chosen in zip(ladder.fields, degrees, ridges, strict=True):
+            members = [
+                MemberDesign(member.crude, degree, ridge, member.rho)
+                for member, degree, ridge in zip(field.members, *chosen, strict=True)
+            ]
+            levels.append(LevelDesign(tuple(members), field.shares))
+        return cls(ladder.frame, ladder.schedule, tuple(levels), ladder.names, pilot_weight, pairs)
 
     @property
     def dim(self) -> int:
         """Dimension d."""
         return self.frame.dim
+
+    @property
+    def members(self) -> tuple[MemberDesign, ...]:
+        """The members of all levels, in order."""
+        return tuple(member for level in self.levels for member in level.members)
+
+    @property
+    def member_kappas(self) -> FloatArray:
+        """The signal-to-noise ratio alpha / sigma of every member."""
+        counts = [len(level.members) for level in self.levels]
+        return np.repeat(self.schedule.field_kappas, counts)
 
     def parts(self) -> Iterator[tuple[str, bytes]]:
         """Yield the name and content of every part that makes two designs unlike."""
@@ -117,13 +166,17 @@ class LadderDesign:
         yield "frame", self.frame.loc.tobytes() + self.frame.scale_tril.tobytes()
         yield "schedule", self.schedule.kappas.tobytes() + _bytes(rule.a, rule.w)
         yield "number of noise pairs", _bytes(self.pairs)
+        yield "weight of the pilot's rows", _bytes(self.pilot_weight)
         for i, level in enumerate(self.levels):
-            crude = level.crude
-            arrays = crude.weights, crude.means, crude.covariances
-            yield f"cells of level {i}", b"".join(array.tobytes() for array in arrays)
-            yield f"degree of level {i}", _bytes(level.degree)
-            yield f"ridge of level {i}", _bytes(level.ridge)
-            yield f"damping radius of level {i}", _bytes(level.rho)
+            yield f"shares of level {i}", level.shares.tobytes()
+            for m, member in enumerate(level.members):
+                place = f"member {m} of level {i}"
+                crude = member.crude
+                arrays = crude.weights, crude.means, crude.covariances
+                yield f"cells of {place}", b"".join(array.tobytes() for array in arrays)
+                yield f"degree of {place}", _bytes(member.degree)
+                yield f"ridge of {place}", _bytes(member.ridge)
+                yield f"damping radius of {place}", _bytes(member.rho)
 
 
 def _bytes(*numbers: float) -> bytes:

@@ -1,14 +1,15 @@
 """Fields of several levels as two flat vectors, the form that the compiled kernels read.
 
-``numbers`` (float64) holds the step rule, the nodes, the frame, the Hermite rates and then one
-record per cell, level after level; ``layout`` (int64) says where everything is. Levels may have any
-number of cells and features. Two plain vectors, rather than a tuple of arrays, since every array
+``numbers`` (float64) holds the step rule, the nodes, the frame, the Hermite rates, the shares of
+the members and then one record per cell, level after level and member after member; ``layout``
+(int64) says where everything is. Levels may have any number of members, and these any number of
+cells and features. Two plain vectors, rather than a tuple of arrays, since every array
 that crosses a call of a compiled function has its references counted: with tuples the same kernels
 ran five times slower and took three times as long to compile.
 
 ``numbers``::
 
-    a, w | kappa_0 ... kappa_N | loc (d) | scale_tril (d, d) | rate (F, d) | records
+    a, w | kappa_0 ... kappa_N | loc (d) | scale_tril (d, d) | rate (F, d) | shares | records
 
 and a record, for a crude component of mean m, covariance S and weight v, at signal-to-noise
 ratio kappa, where V = kappa^2 S + I = L L^T::
@@ -18,8 +19,9 @@ ratio kappa, where V = kappa^2 S + I = L L^T::
 
 ``layout``::
 
-    header (see the constants below) | per level: offset of the first record, cells, size
-    | per Hermite polynomial p: lead axis, position of p - e_k for every axis k (-1: none)
+    header (see the constants below) | per level: first member, the one after its last
+    | per member: offset of the first record, cells, size | per Hermite polynomial p: lead
+    axis, position of p - e_k for every axis k (-1: none)
 """
 
 from collections.abc import Sequence
@@ -34,12 +36,14 @@ from symscore.mixture import GaussianMixture
 from symscore.schedule import Schedule
 
 if TYPE_CHECKING:
+    from symscore.learn.blend import SoftScore
     from symscore.learn.field import PiecewiseScore
 
 # Positions in the header of `layout`.
-DIM, WIDTH, FEATURES, N_STEPS, HERMITE, LOC, TRIL, RATE = range(8)
-LEVELS = 8  # start of the table of levels
-PER_LEVEL = 3  # offset, cells, size
+DIM, WIDTH, FEATURES, N_STEPS, HERMITE, LOC, TRIL, RATE, SHARES, MEMBERS, MOST = range(11)
+LEVELS = 11  # start of the table of levels
+PER_LEVEL = 2  # first member, the one after the last
+PER_MEMBER = 3  # offset, cells, size
 KAPPA = 2  # position of kappa_0 in `numbers`, after a and w
 
 
@@ -51,7 +55,7 @@ class Packed(NamedTuple):
 
 
 def pack(
-    fields: "Sequence[PiecewiseScore]",
+    fields: "Sequence[SoftScore]",
     schedule: Schedule | None = None,
     frame: Whitening | None = None,
 ) -> Packed:
@@ -61,22 +65,37 @@ def pack(
     rule = [0.0, 0.0] if schedule is None else [schedule.rule.a, schedule.rule.w]
     loc = np.zeros(dim) if frame is None else frame.loc
     tril = np.eye(dim) if frame is None else frame.scale_tril
-    tables = hermite_tables(dim, max(0, *(field.degree for field in fields)))
-    head = [np.array(rule), np.asarray(kappas), loc, tril.ravel(), tables.rate.ravel()]
-    blocks = [_records(field).ravel() for field in fields]
-    starts = np.cumsum([part.size for part in head + blocks])
+    members = [member for field in fields for member in field.members]
+    shares = np.concatenate([field.shares for field in fields])
+    tables = hermite_tables(dim, max(0, *(member.degree for member in members)))
+    head = [np.array(rule), np.asarray(kappas), loc, tril.ravel(), tables.rate.ravel(), shares]
+    records = [_records(member).ravel() for member in members]
+    starts = np.cumsum([part.size for part in head + records])
     offsets = starts[len(head) - 1 : -1]
-    levels = [
-        (offset, field.crude.n_components, field.size)
-        for offset, field in zip(offsets, fields, strict=True)
+    members_at = LEVELS + PER_LEVEL * len(fields)
+    header = {
+        DIM: dim,
+        WIDTH: max(member.crude.n_components for member in members),
+        FEATURES: len(tables.lead),
+        N_STEPS: len(kappas) - 1,
+        HERMITE: members_at + PER_MEMBER * len(members),
+        LOC: starts[1],
+        TRIL: starts[2],
+        RATE: starts[3],
+        SHARES: starts[4],
+        MEMBERS: members_at,
+        MOST: max(len(field.members) for field in fields),
+    }
+    ends = np.cumsum([len(field.members) for field in fields])
+    levels = [(end - len(field.members), end) for end, field in zip(ends, fields, strict=True)]
+    table = [
+        (offset, member.crude.n_components, member.size)
+        for offset, member in zip(offsets, members, strict=True)
     ]
-    width = max(field.crude.n_components for field in fields)
-    features = len(tables.lead)
-    hermite_at = LEVELS + PER_LEVEL * len(fields)
-    header = [dim, width, features, len(kappas) - 1, hermite_at, starts[1], starts[2], starts[3]]
     hermite = np.column_stack([tables.lead, tables.down])
-    layout = np.concatenate([header, np.ravel(levels), hermite.ravel()]).astype(np.int64)
-    return Packed(np.concatenate(head + blocks), layout)
+    top = np.array([header[k] for k in range(LEVELS)])
+    parts = [top, np.ravel(levels), np.ravel(table), hermite.ravel()]
+    return Packed(np.concatenate(head + records), np.concatenate(parts).astype(np.int64))
 
 
 def pack_mixture(mixture: GaussianMixture) -> Packed:
@@ -87,8 +106,9 @@ def pack_mixture(mixture: GaussianMixture) -> Packed:
     records[:, 0] = np.log(mixture.weights) - log_det
     records[:, 2 : 2 + dim] = mixture.means
     records[:, 2 + 2 * dim : 2 + 2 * dim + dim * dim] = mixture.chol_precisions.reshape(k, -1)
-    header = [dim, k, 1, 0, LEVELS + PER_LEVEL, 0, 0, 0]
-    return Packed(records.ravel(), np.array([*header, 0, k, 0], dtype=np.int64))
+    members_at = LEVELS + PER_LEVEL
+    header = [dim, k, 1, 0, members_at + PER_MEMBER, 0, 0, 0, 0, members_at, 1]
+    return Packed(records.ravel(), np.array([*header, 0, 1, 0, k, 0], dtype=np.int64))
 
 
 def _records(field: "PiecewiseScore") -> FloatArray:

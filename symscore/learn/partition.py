@@ -1,6 +1,6 @@
 """Crude Gaussian components of whitened data: the cells of the learned field."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, final
 
 import numpy as np
@@ -12,6 +12,7 @@ from symscore.learn.packed import Packed, pack_mixture
 from symscore.mixture import GaussianMixture
 
 MAX_CONDITION = 1e6  # of a component's covariance: thinner ones are fattened to it
+SHORT_RUN = 20  # iterations of a start before starts are compared
 FLOOR = 1e-10  # smallest eigenvalue of a covariance, relative to whitened unit variance
 
 
@@ -48,6 +49,9 @@ class KMeansCells:
 
     n_cells: int
 
+    def __str__(self) -> str:
+        return f"{self.n_cells} k-means cells"
+
     def fit(
         self,
         x: FloatArray,
@@ -63,14 +67,19 @@ class KMeansCells:
 @final
 @dataclass(frozen=True)
 class EMCells:
-    """Components of a Gaussian mixture fitted by expectation-maximisation, k-means start.
+    """Components of a Gaussian mixture fitted by expectation-maximisation.
 
-    Our own weighted iteration, since scikit-learn's ``GaussianMixture`` takes no weights.
+    Our own weighted iteration, since scikit-learn's ``GaussianMixture`` takes no weights. Of
+    several k-means starts, a few iterations each, the one of largest likelihood is carried on.
     """
 
     n_cells: int
+    starts: int = 3
     tolerance: float = 1e-4
     max_iterations: int = 200
+
+    def __str__(self) -> str:
+        return f"{self.n_cells} EM components"
 
     def fit(
         self,
@@ -81,14 +90,30 @@ class EMCells:
         start: GaussianMixture | None = None,
     ) -> GaussianMixture:
         """See :class:`Partition`."""
-        mixture = start or _cell_moments(x, weights, _labels(x, weights, self.n_cells, seed))
+        return self._iterated(start or self._start(x, weights, seed), x, weights)[0]
+
+    def _start(self, x: FloatArray, weights: FloatArray, seed: int) -> GaussianMixture:
+        starts = [
+            _cell_moments(x, weights, _labels(x, weights, self.n_cells, seed + j))
+            for j in range(self.starts if self.n_cells > 1 else 1)
+        ]
+        if len(starts) == 1:
+            return starts[0]
+        short = replace(self, max_iterations=SHORT_RUN)
+        runs = [short._iterated(start, x, weights) for start in starts]
+        return max(runs, key=lambda run: run[1])[0]
+
+    def _iterated(
+        self, mixture: GaussianMixture, x: FloatArray, weights: FloatArray
+    ) -> tuple[GaussianMixture, float]:
+        """Return the mixture after convergence, and the log density of the one before it."""
         before = -np.inf
         for _ in range(self.max_iterations):
             mixture, log_density = _em_step(mixture, x, weights)
             if log_density - before < self.tolerance:
                 break
             before = log_density
-        return mixture
+        return mixture, log_density
 
 
 def _labels(x: FloatArray, weights: FloatArray, n_cells: int, seed: int) -> np.ndarray:
@@ -142,7 +167,7 @@ def _em_step(
         sums = np.zeros(k), np.zeros((k, dim)), np.zeros((k, dim, dim))
         return *sums, add_moments(*packed, x[rows], weights[rows], *sums)
 
-    parts = for_each_block(one_block, len(x), 2048)
+    parts = for_each_block(one_block, len(x), 1024)
     mass, first, second, log_density = (sum(column) for column in zip(*parts, strict=True))
     # A component left with too little mass is dropped; the others share it from the next step on.
     kept = mass * len(x) >= smallest_cell(dim) / 2

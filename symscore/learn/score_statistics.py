@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from symscore.arrays import FloatArray, as_points, check_shape
 from symscore.errors import BadData
+from symscore.learn.blend import SoftScore, blended
 from symscore.learn.ladder import ScoreLadder
 from symscore.learn.ladder_design import LadderDesign
 from symscore.learn.statistics import LevelStatistics
@@ -25,17 +26,24 @@ from symscore.learn.stream import BLOCK, Stream, Tail, block_sums
 @final
 @dataclass(frozen=True, eq=False)
 class ScoreStatistics:
-    r"""Sums of the denoising regression at every level of a frozen design.
+    r"""Sums of the denoising regression of every member of a frozen design.
 
-    At level t, over rows :math:`x_0` with weights v, each noised by pairs :math:`\pm z`, with
-    features :math:`\phi` and residuals :math:`r = x_0 - D_{crude}(\kappa x_0 + z)`, they are
+    For a member at level t, over rows :math:`x_0` with weights v, each noised by the pairs
+    :math:`\pm z` of that level, with features :math:`\phi` and residuals
+    :math:`r = x_0 - D_{crude}(\kappa x_0 + z)`, they are
 
     .. math::
 
         A_t = \sum v \phi \phi^T, \qquad B_t = \sum v \phi r^T
 
-    and the level's coefficients solve
-    :math:`(A_t + \text{ridge} \cdot \operatorname{diag} A_t) \theta = B_t`.
+    and the member's coefficients solve
+
+    .. math::
+
+        \Big( A_t + \text{ridge} \, \frac{W_0}{\sum v} \operatorname{diag} A_t \Big) \theta = B_t
+
+    where :math:`W_0` is the weight of the rows on which the ridge was chosen: a ridge fades as rows
+    come in.
 
     A value is of one stream, and rows can be :meth:`added` to it, or it is merged from several
     with ``+``. Make one with :meth:`empty`. Merging is commutative, exactly, and associative up to
@@ -45,11 +53,11 @@ class ScoreStatistics:
     Parameters
     ----------
     design : LadderDesign
-        Frame, schedule, cells, degrees and ridges, which the rows do not change.
+        Frame, schedule, cells, shares, degrees and ridges, which the rows do not change.
     seed : int
         Key of the regression noise, from 0 to 2**64 - 1.
     sums : tuple of LevelStatistics
-        One a level.
+        One a member, level after level.
     streams : tuple of Stream
         What has been summed, ascending in their numbers.
     tail : Tail or None
@@ -79,8 +87,8 @@ class ScoreStatistics:
     tail: Tail | None = None
 
     def __post_init__(self) -> None:
-        if len(self.sums) != len(self.design.levels):
-            raise BadData(f"Expected {len(self.design.levels)} sums; got {len(self.sums)}.")
+        if len(self.sums) != len(self.design.members):
+            raise BadData(f"Expected {len(self.design.members)} sums; got {len(self.sums)}.")
         if self.tail is not None:
             check_shape("rows", self.tail.rows, None, self.design.dim)
             if len(self.streams) != 1 or self.streams[0].n_rows % BLOCK:
@@ -192,7 +200,7 @@ class ScoreStatistics:
         return ScoreStatistics(self.design, self.seed, sums, streams)
 
     def ladder(self) -> ScoreLadder:
-        """Solve every level with its ridge.
+        """Solve every member with its ridge, and blend those of a level.
 
         The steps of the ladder's flow are not checked to be bijections.
 
@@ -203,12 +211,16 @@ class ScoreStatistics:
         """
         if not self.weight > 0:
             raise BadData("Expected rows of positive weight; got none: add rows first.")
+        design, sums = self.design, iter(self.closed().sums)
+        fade = design.pilot_weight / self.weight
+        fields: list[SoftScore] = []
         with threadpool_limits(1):
-            fields = tuple(
-                total.field(level.degree, level.ridge)
-                for total, level in zip(self.closed().sums, self.design.levels, strict=True)
-            )
-        return ScoreLadder(self.design.frame, self.design.schedule, fields, self.design.names)
+            for level in design.levels:
+                members = [
+                    next(sums).field(member.degree, fade * member.ridge) for member in level.members
+                ]
+                fields.append(blended(members, level.shares.tolist()))
+        return ScoreLadder(design.frame, design.schedule, tuple(fields), design.names)
 
     @cached_property
     def _parts(self) -> tuple[tuple[str, bytes], ...]:

@@ -6,7 +6,7 @@ from typing import final
 import numpy as np
 from scipy.linalg import solve
 
-from symscore.arrays import FloatArray, for_each_block
+from symscore.arrays import FloatArray, IntArray, blocks, for_each
 from symscore.errors import BadData, ResourceLimit
 from symscore.learn.field import PiecewiseScore
 from symscore.learn.gram import add_normal_equations
@@ -14,7 +14,8 @@ from symscore.learn.hermite import degree_of, n_features
 from symscore.mixture import GaussianMixture
 from symscore.schedule import NoiseLevel
 
-ROWS = 2048  # rows per block; fixed, so that sums do not depend on the number of threads
+ROWS = 512  # rows per block; fixed, so that sums do not depend on the number of threads
+WAVE = 8  # blocks summed side by side, each with a Gram matrix of its own
 GRAM_LIMIT = 2**30  # bytes of one Gram matrix
 
 
@@ -121,36 +122,80 @@ def accumulate(
     rho: float,
 ) -> LevelStatistics:
     """Sum over the rows x (n, d), each noised by +z and -z for every z (n, d) of `noises`."""
-    features, dim = crude.n_components * n_features(crude.dim, degree), crude.dim
-    if 8 * features**2 > GRAM_LIMIT:
-        raise ResourceLimit(
-            f"Expected a Gram matrix of at most {GRAM_LIMIT / 2**30:.0f} GiB; {crude.n_components} "
-            f"cells of degree {degree} in {dim} dimensions need {8 * features**2 / 2**30:.1f}: use "
-            "fewer cells or a lower degree."
-        )
-    empty = np.zeros((crude.n_components, n_features(dim, degree), dim))
-    packed = PiecewiseScore(crude, NoiseLevel.from_kappa(kappa), empty, rho).packed
-    share = weights / len(noises)
+    one = np.zeros(len(x), dtype=np.int64)
+    return accumulate_folds(crude, kappa, x, weights, noises, one, degree=degree, rho=rho)[0]
 
-    def one_block(rows: slice) -> tuple[FloatArray, FloatArray, float]:
-        gram, cross, energy = np.zeros((features, features)), np.zeros((features, dim)), 0.0
-        for noise in noises:
+
+def accumulate_folds(
+    crude: GaussianMixture,
+    kappa: float,
+    x: FloatArray,
+    weights: FloatArray,
+    noises: list[FloatArray],
+    folds: IntArray,
+    *,
+    degree: int,
+    rho: float,
+) -> dict[int, LevelStatistics]:
+    """Sum as :func:`accumulate` does, over rows of every fold (n,) apart; no rows are fold 0."""
+    size = n_features(crude.dim, degree)
+    _require_memory(crude, degree)
+    empty = np.zeros((crude.n_components, size, crude.dim))
+    packed = PiecewiseScore(crude, NoiseLevel.from_kappa(kappa), empty, rho).packed
+    order = np.argsort(folds, kind="stable")
+    rows, share = x[order], weights[order] / len(noises)
+    drawn = [noise[order] for noise in noises]
+    width = crude.n_components * size
+
+    def one_piece(piece: slice) -> tuple[FloatArray, FloatArray, float]:
+        gram, cross, energy = np.zeros((width, width)), np.zeros((width, crude.dim)), 0.0
+        for noise in drawn:
             energy += add_normal_equations(
-                *packed, kappa, x[rows], noise[rows], share[rows], gram, cross
+                *packed, kappa, rows[piece], noise[piece], share[piece], gram, cross
             )
         return gram, cross, energy
 
-    gram, cross, energy = np.zeros((features, features)), np.zeros((features, dim)), 0.0
-    for part in for_each_block(one_block, len(x), ROWS):
-        gram, cross, energy = gram + part[0], cross + part[1], energy + part[2]
-    lower = np.tril(gram, -1)
-    return LevelStatistics(
-        crude,
-        kappa,
-        degree,
-        rho,
-        lower + lower.T + np.diag(np.diagonal(gram)),
-        cross,
-        energy,
-        float(weights.sum()),
-    )
+    labels = np.unique(folds) if len(folds) else np.zeros(1, dtype=np.int64)
+    place = np.searchsorted(labels, folds)
+    pieces = _pieces(np.bincount(place, minlength=len(labels)))
+    sums = [(np.zeros((width, width)), np.zeros((width, crude.dim)), 0.0) for _ in labels]
+    # Wave by wave, so that only so many Gram matrices are in memory at once.
+    for wave in blocks(len(pieces), WAVE):
+        # Starting threads costs more than a few hundred rows.
+        some = [piece for _, piece in pieces[wave]]
+        parts = for_each(one_piece, some, in_threads=len(x) > ROWS)
+        for (fold, _), part in zip(pieces[wave], parts, strict=True):
+            gram, cross, energy = sums[fold]
+            sums[fold] = gram + part[0], cross + part[1], energy + part[2]
+    mass = np.bincount(place, weights, minlength=len(labels))
+    return {
+        int(label): LevelStatistics(
+            crude, kappa, degree, rho, _symmetric(gram), cross, energy, float(weight)
+        )
+        for label, (gram, cross, energy), weight in zip(labels, sums, mass, strict=True)
+    }
+
+
+def _pieces(counts: IntArray) -> list[tuple[int, slice]]:
+    """Cut consecutive stretches of `counts` rows into blocks, each with its stretch's number."""
+    starts = np.cumsum(counts) - counts
+    return [
+        (fold, slice(start + part.start, start + part.stop))
+        for fold, (start, count) in enumerate(zip(starts.tolist(), counts.tolist(), strict=True))
+        for part in blocks(count, ROWS)
+    ]
+
+
+def _symmetric(lower: FloatArray) -> FloatArray:
+    below = np.tril(lower, -1)
+    return below + below.T + np.diag(np.diagonal(lower))
+
+
+def _require_memory(crude: GaussianMixture, degree: int) -> None:
+    needed = 8 * (crude.n_components * n_features(crude.dim, degree)) ** 2
+    if needed > GRAM_LIMIT:
+        raise ResourceLimit(
+            f"Expected a Gram matrix of at most {GRAM_LIMIT / 2**30:.0f} GiB; {crude.n_components} "
+            f"cells of degree {degree} in {crude.dim} dimensions need {needed / 2**30:.1f}: use "
+            "fewer cells or a lower degree."
+        )

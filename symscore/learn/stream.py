@@ -91,7 +91,10 @@ class Tail:
 def block_sums(
     design: LadderDesign, seed: int, stream: Stream, block: Tail
 ) -> tuple[LevelStatistics, ...]:
-    """Sum one block, the next of a stream of whole blocks, at every level of a design."""
+    """Sum one block, the next of a stream of whole blocks, for every member of a design.
+
+    Members of one level share its noise.
+    """
     position, found = stream.n_rows // BLOCK, []
     # Sums of BLAS depend on the number of its threads.
     with threadpool_limits(1):
@@ -102,8 +105,12 @@ def block_sums(
                 stream_noise(seed, i, stream.number, position, pair, white.shape)
                 for pair in range(design.pairs)
             ]
-            sums = accumulate(
-                level.crude, kappa, white, block.weights, noises, degree=level.degree, rho=level.rho
-            )
-            found.append(sums)
+            found += [
+                accumulate(
+                    *(member.crude, kappa, white, block.weights, noises),
+                    degree=member.degree,
+                    rho=member.rho,
+                )
+                for member in level.members
+            ]
     return tuple(found)

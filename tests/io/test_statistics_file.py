@@ -7,21 +7,25 @@ from symscore.errors import BadModelFile, FileProblem, SymscoreError
 from symscore.io.container import read_container, write_container
 from symscore.io.model_file import load, save
 from symscore.io.statistics_file import load_statistics, save_statistics
-from symscore.learn.ladder_design import LadderDesign
+from symscore.learn.ladder_design import LadderDesign, LevelDesign, MemberDesign
 from symscore.learn.score_statistics import ScoreStatistics
 from symscore.learn.stream import BLOCK
 from tests.flows import make_flow, make_ladder, random_frame, random_mixture
 
 
 def make_statistics(n: int = 50, stream: int = 0) -> ScoreStatistics:
-    """Ragged levels: one to three cells, degrees 0 to 2, every third ridge infinite."""
+    """Ragged levels: one to three members, cells and degrees 0 to 2; some ridges are infinite."""
     ladder = make_ladder(random_mixture(2, 2, 0), frame=random_frame(2, 1), max_ratio=2.4)
-    base = LadderDesign.of(ladder, [0] * len(ladder.fields), [0.0] * len(ladder.fields))
-    levels = tuple(
-        type(level)(random_mixture(2, 1 + i % 3, i), i % 4 % 3, [1e-2, np.inf, 0.1][i % 3], 3.0)
-        for i, level in enumerate(base.levels)
-    )
-    design = LadderDesign(base.frame, base.schedule, levels, ("a", "höhe"), pairs=1)
+    ridges, levels = (1e-2, np.inf, 0.1), []
+    for i in range(len(ladder.fields)):
+        members = [
+            MemberDesign(random_mixture(2, 1 + k % 3, k), k % 4 % 3, ridges[k % 3], 3.0)
+            for k in range(i, 2 * i % 3 + i + 1)
+        ]
+        shares = np.arange(1.0, len(members) + 1)
+        levels.append(LevelDesign(tuple(members), shares / shares.sum()))
+    names = ("a", "höhe")
+    design = LadderDesign(ladder.frame, ladder.schedule, tuple(levels), names, 0.1, pairs=1)
     empty = ScoreStatistics.empty(design, seed=2**64 - 1, stream=stream)
     return empty.added(rows(n, stream), np.linspace(0.5, 2.0, n))
 
@@ -67,8 +71,10 @@ def test_a_loaded_value_goes_on_as_if_nothing_had_happened(tmp_path):
     loaded, more = load_statistics(tmp_path / "sums.npz"), rows(30, 5)
     assert_same(loaded.added(more), value.added(more))
     assert_same(loaded + make_statistics(stream=1), value + make_statistics(stream=1))
-    coefs = zip(loaded.ladder().fields, value.ladder().fields, strict=True)
-    assert all(a.coef.tobytes() == b.coef.tobytes() for a, b in coefs)
+    for got, want in zip(loaded.ladder().fields, value.ladder().fields, strict=True):
+        assert got.shares.tobytes() == want.shares.tobytes()
+        members = zip(got.members, want.members, strict=True)
+        assert all(a.coef.tobytes() == b.coef.tobytes() for a, b in members)
     assert loaded.ladder().names == ("a", "höhe")
 
 
@@ -93,7 +99,7 @@ def test_a_changed_byte_is_refused_or_in_nothing_that_is_read(tmp_path):
             continue
         assert_same(got, value)
         unread += 1
-    assert unread <= 30  # zip archives keep a time stamp and attributes of each of 21 members
+    assert unread <= 30  # zip archives keep a time stamp and attributes of each of 25 members
 
 
 def rewritten(path, header_changes=(), **array_changes):
@@ -105,6 +111,15 @@ def rewritten(path, header_changes=(), **array_changes):
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
+        ("pilot_weight", lambda a: 2 * a, "the design that the fingerprint names"),
+        ("pilot_weight", lambda a: -a, "Expected a finite pilot_weight > 0"),
+        ("pilot_weight", lambda a: a[:0], "expected the sums of a ladder"),
+        ("n_members", lambda a: a[::-1], "expected the sums of a ladder"),
+        ("n_members", lambda a: a - 1, "numbers of cells or members are impossible"),
+        ("n_members", lambda a: a[:-1], "the pieces of an array take"),
+        ("n_members", lambda a: np.append(a, 1), "the pieces of an array take"),
+        ("shares", lambda a: 0 * a + 1, "Expected positive shares with sum one"),
+        ("shares", lambda a: a[:-1], "the pieces of an array take"),
         ("ridge", lambda a: 2 * a, "the design that the fingerprint names"),
         ("means", lambda a: a + 1, "the design that the fingerprint names"),
         ("scale_tril", lambda a: 2 * a, "the design that the fingerprint names"),
@@ -112,7 +127,7 @@ def rewritten(path, header_changes=(), **array_changes):
         ("cross", lambda a: a[:, :1], "expected the sums of a ladder"),
         ("energy", lambda a: a[:-1], "expected the sums of a ladder"),
         ("energy", lambda a: a * np.nan, "'energy' is not finite"),
-        ("n_cells", lambda a: 0 * a, "numbers of cells are impossible"),
+        ("n_cells", lambda a: 0 * a, "numbers of cells or members are impossible"),
         ("degree", lambda a: a - 1, "Expected degree >= 0"),
         ("stream_number", lambda a: a - 1, "Expected a stream number"),
         ("stream_rows", lambda a: a + 1, "summed in whole blocks"),

@@ -7,13 +7,14 @@ from symscore.arrays import FloatArray
 from symscore.errors import BadData, BadOption
 from symscore.learn import reference
 from symscore.learn.batch import denoise_batch, jacobian_batch
+from symscore.learn.blend import BlendedScore, SoftScore
 from symscore.learn.curvature import add_jacobian_gradient
 from symscore.learn.field import PiecewiseScore
 from symscore.learn.kernels import field_scratch, jacobian
 from symscore.learn.packed import pack
 from symscore.mixture import GaussianMixture
 from symscore.schedule import NoiseLevel
-from tests.flows import random_field, random_mixture
+from tests.flows import random_blend, random_field, random_mixture
 from tests.tolerances import derivative, roundoff
 
 # (dimension, cells, degree, kappa): noisy to sharp levels; degree -1 is the mixture alone.
@@ -87,21 +88,27 @@ def test_jacobian_is_the_derivative_of_the_twin(field):
     assert error.max() < 1e-3 * np.abs(want).max()  # so that the comparison says something
 
 
-@each_field
-def test_curvature_is_the_derivative_of_the_jacobian(field):
-    rng, d, y = np.random.default_rng(3), field.dim, noised(field, 12)
-    numbers, layout = field.packed
-    cotangents = rng.normal(size=(len(y), d, d))
+def curvature(field: SoftScore, y: FloatArray, cotangents: FloatArray) -> FloatArray:
+    """Gradients of <P, D'(y)> (n, d) by the kernel, which adds them to what is there."""
+    d, (numbers, layout) = field.dim, field.packed
     got = np.empty_like(y)
     for row, (point, cotangent) in enumerate(zip(y, cotangents, strict=True)):
         # y, D(y), the gradient, D'(y), the cotangent, then the kernels' own scratch.
         value, out, slope, matrix, at = d, 2 * d, 3 * d, 3 * d + d * d, 3 * d + 2 * d * d
         work = np.concatenate([np.zeros(at), np.full(field_scratch(layout), np.nan)])
         work[:d], work[matrix:at] = point, cotangent.ravel()
-        work[out:slope] = 7.0  # the kernel adds to what is there
+        work[out:slope] = 7.0
         jacobian(numbers, layout, 0, work, 0, value, slope, at)
-        add_jacobian_gradient(numbers, layout, 0, work, 0, value, matrix, out, at)
+        add_jacobian_gradient(numbers, layout, 0, work, 0, matrix, out, at)
         got[row] = work[out:slope] - 7.0
+    return got
+
+
+@each_field
+def test_curvature_is_the_derivative_of_the_jacobian(field):
+    y = noised(field, 12)
+    cotangents = np.random.default_rng(3).normal(size=(len(y), field.dim, field.dim))
+    got = curvature(field, y, cotangents)
     steep = np.abs(cotangents).sum(axis=(1, 2)).max() * max(1.0, 1 / field.level.kappa)
     want, error = derivative(
         lambda at: np.einsum("nij,nij->n", cotangents, jacobian_batch(field.packed, at)[1]),
@@ -159,6 +166,106 @@ def test_far_out_the_nearest_component_answers(field, distance):
     ulps = roundoff(16 * d * d, float(np.linalg.cond(carried).max()) * np.abs(want).max())
     assert np.isfinite(value).all()
     assert np.all(np.abs(value - want)[clear] <= d * shift + ulps)
+
+
+# ---- blends of several fields
+
+# Members of different numbers of cells, degrees and damping radii: the scratch is of the largest.
+BLENDS = {
+    "d=1 noisy": random_blend(0.3, 1, [(4, 3, 3.0), (1, -1, 3.0)], amplitude=0.3),
+    "d=2 three": random_blend(1.5, 2, [(2, 1, 2.0), (5, 3, 4.0), (3, -1, 3.0)], amplitude=0.3),
+    "d=2 sharp": random_blend(8.0, 2, [(6, 0, 3.0), (2, 2, 2.0)], amplitude=0.3),
+    "d=4": random_blend(2.0, 4, [(1, 1, 3.0), (4, 2, 3.0)], amplitude=0.3),
+}
+each_blend = pytest.mark.parametrize("blend", BLENDS.values(), ids=BLENDS)
+
+
+def about(blend: BlendedScore, n: int = 30) -> FloatArray:
+    """Points where the members have their mass, and some outside."""
+    return np.concatenate([noised(member, n) for member in blend.members])
+
+
+def blend_rounding(blend: BlendedScore, y: FloatArray) -> float:
+    return sum(rounding(member, y) for member in blend.members)
+
+
+def twin(blend: BlendedScore, y: FloatArray) -> FloatArray:
+    """The average of the members' twins."""
+    parts = [reference.denoise(member, y) for member in blend.members]
+    return np.einsum("m,mni->ni", blend.shares, parts)
+
+
+@each_blend
+def test_denoiser_of_a_blend_is_the_average_of_the_members_twins(blend):
+    y = about(blend)
+    got = denoise_batch(blend.packed, y)
+    assert np.abs(got - twin(blend, y)).max() <= blend_rounding(blend, y)
+
+
+@each_blend
+def test_jacobian_of_a_blend_is_the_average_of_the_members(blend):
+    y = about(blend)
+    value, slope = jacobian_batch(blend.packed, y)
+    assert np.abs(value - twin(blend, y)).max() <= blend_rounding(blend, y)
+    parts = [jacobian_batch(member.packed, y)[1] for member in blend.members]
+    want = np.einsum("m,mnij->nij", blend.shares, parts)
+    assert np.all(np.abs(slope - want) <= roundoff(8, np.abs(parts).sum(axis=0)))
+    differences, error = derivative(lambda at: twin(blend, at), y, noise=blend_rounding(blend, y))
+    assert np.all(np.abs(slope - differences) <= error)
+    assert error.max() < 1e-3 * np.abs(slope).max()  # so that the comparison says something
+
+
+@each_blend
+def test_curvature_of_a_blend_is_the_derivative_of_its_jacobian(blend):
+    y = about(blend, 6)
+    cotangents = np.random.default_rng(3).normal(size=(len(y), blend.dim, blend.dim))
+    got = curvature(blend, y, cotangents)
+    parts = [curvature(member, y, cotangents) for member in blend.members]
+    average = np.einsum("m,mni->ni", blend.shares, parts)
+    size = np.abs(parts).sum(axis=0) + 7.0
+    assert np.all(np.abs(got - average) <= roundoff(10**4, size))
+    steep = np.abs(cotangents).sum(axis=(1, 2)).max() * max(1.0, 1 / blend.level.kappa)
+    want, error = derivative(
+        lambda at: np.einsum("nij,nij->n", cotangents, jacobian_batch(blend.packed, at)[1]),
+        y,
+        noise=blend_rounding(blend, y) * steep,
+    )
+    assert np.all(np.abs(got - want) <= error + roundoff(8, 7.0))
+    assert error.max() < 1e-3 * np.abs(want).max()
+
+
+@each_field
+def test_a_blend_of_one_member_is_the_member(field):
+    alone = BlendedScore((field,), np.ones(1))
+    y = noised(field, 12)
+    cotangents = np.random.default_rng(3).normal(size=(len(y), field.dim, field.dim))
+    for one, other in zip(alone.packed, field.packed, strict=True):
+        assert one.tobytes() == other.tobytes()
+    assert (denoise_batch(alone.packed, y) == denoise_batch(field.packed, y)).all()
+    assert (curvature(alone, y, cotangents) == curvature(field, y, cotangents)).all()
+
+
+def test_a_blend_of_equal_members_is_one_of_them():
+    field = FIELDS["d=2 cells=3 degree=3 kappa=1.0"]
+    y = noised(field)
+    half = BlendedScore((field, field), np.full(2, 0.5))
+    # Halving is exact; the denoiser adds its cells in two rounds, the jacobian whole members.
+    parts = denoise_batch(half.packed, y), denoise_batch(field.packed, y)
+    assert np.abs(parts[0] - parts[1]).max() <= rounding(field, y)
+    assert (jacobian_batch(half.packed, y)[1] == jacobian_batch(field.packed, y)[1]).all()
+
+
+def test_levels_of_all_numbers_of_members_share_the_vectors():
+    fields = [*BLENDS.values()][1:3]
+    fields.insert(1, FIELDS["d=2 cells=5 degree=0 kappa=6.0"])
+    together = pack(fields)
+    for level, field in enumerate(fields):
+        y = about(fields[0])
+        assert (denoise_batch(together, y, level) == denoise_batch(field.packed, y)).all()
+        for one, other in zip(
+            jacobian_batch(together, y, level), jacobian_batch(field.packed, y), strict=True
+        ):
+            assert (one == other).all()
 
 
 # ---- several levels in one pair of vectors

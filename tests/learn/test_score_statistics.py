@@ -10,28 +10,53 @@ from threadpoolctl import threadpool_limits
 
 from symscore import arrays
 from symscore.arrays import FloatArray
-from symscore.errors import BadData, BadOption, ResourceLimit
+from symscore.errors import BadData, BadOption, ResourceLimit, SymscoreError
 from symscore.learn import statistics
+from symscore.learn.blend import BlendedScore, SoftScore
 from symscore.learn.frame import Whitening
-from symscore.learn.ladder_design import LadderDesign
+from symscore.learn.ladder import ScoreLadder
+from symscore.learn.ladder_design import LadderDesign, LevelDesign
 from symscore.learn.score_statistics import ScoreStatistics
 from symscore.learn.statistics import LevelStatistics, accumulate
 from symscore.learn.stream import BLOCK, Stream, Tail, stream_noise
 from symscore.schedule import Schedule
-from tests.flows import make_ladder, random_frame, random_mixture
+from tests.flows import make_ladder, random_field, random_frame, random_mixture
 from tests.tolerances import roundoff
 
 SEED = 2**63 + 5  # a key of 64 bits
 
 
+PILOT = 32.0  # a power of two, so that ratios of weights are exact
+SHARES = np.array([0.7, 0.3])
+
+
 @cache
 def design(pairs: int = 1) -> LadderDesign:
-    """Two cells in a skew frame; degrees 0 to 2 and ridges, one infinite, in turn."""
-    crude = random_mixture(2, 2, 0)
+    """A skew frame; odd levels of two cells, even ones blends of two and of three cells.
+
+    Degrees 0 to 2 and ridges, one infinite, take turns.
+    """
+    crude, finer = random_mixture(2, 2, 0), random_mixture(2, 3, 5)
     ladder = make_ladder(crude, degree=1, frame=random_frame(2, 1), max_ratio=2.4)
-    n = len(ladder.fields)
-    degrees, ridges = np.arange(n) % 3, np.resize([1e-3, 1e-1, np.inf, 1e-2], n)
-    return LadderDesign.of(ladder, degrees.tolist(), ridges.tolist(), pairs=pairs)
+    fields: list[SoftScore] = list(ladder.fields)
+    kappas = ladder.schedule.field_kappas.tolist()
+    for i in range(0, len(fields), 2):
+        other = replace(random_field(finer, kappas[i], 1, 0.02, i), rho=2.0)
+        fields[i] = BlendedScore((*fields[i].members, other), SHARES)
+    degrees = [[(i + m) % 3 for m in range(len(f.members))] for i, f in enumerate(fields)]
+    turns = [1e-3, 1e-1, np.inf, 1e-2, 1.0]
+    ridges = [[turns[(i + m) % 5] for m in range(len(f.members))] for i, f in enumerate(fields)]
+    blends = replace(ladder, fields=tuple(fields))
+    return LadderDesign.of(blends, degrees, ridges, pilot_weight=PILOT, pairs=pairs)
+
+
+def same_coefs(a: ScoreLadder, b: ScoreLadder) -> bool:
+    fields = zip(a.fields, b.fields, strict=True)
+    return all(
+        np.array_equal(p.coef, q.coef)
+        for f, g in fields
+        for p, q in zip(f.members, g.members, strict=True)
+    )
 
 
 def rows_of(n: int, seed: int = 0) -> tuple[FloatArray, FloatArray]:
@@ -87,8 +112,7 @@ def test_chunks_leave_no_trace(long, size):
         pieces = pieces.added(x[start : start + size], weights[start : start + size])
     assert same_bits(pieces, whole)
     assert (pieces.n_rows, pieces.weight) == (len(x), whole.weight)
-    fields = zip(pieces.ladder().fields, whole.ladder().fields, strict=True)
-    assert all(np.array_equal(a.coef, b.coef) for a, b in fields)
+    assert same_coefs(pieces.ladder(), whole.ladder())
 
 
 def test_reading_on_the_way_changes_nothing():
@@ -106,9 +130,8 @@ def test_threads_leave_no_trace(long, threads, monkeypatch):
     monkeypatch.setattr(arrays, "cpu_count", lambda: threads)
     with threadpool_limits(threads):
         again = ScoreStatistics.empty(design(), seed=SEED).added(x, weights)
-        fields = zip(again.ladder().fields, whole.ladder().fields, strict=True)
         assert same_bits(again, whole)
-        assert all(np.array_equal(a.coef, b.coef) for a, b in fields)
+        assert same_coefs(again.ladder(), whole.ladder())
 
 
 # ---- what the sums are
@@ -135,11 +158,9 @@ def test_sums_are_those_of_all_rows_with_the_noise_of_their_positions(pairs):
             blocks = [generator.standard_normal((BLOCK, 2)) for generator in generators]
             noises.append(np.concatenate(blocks)[:n])
         kappa = float(design().schedule.field_kappas[i])
-        expected.append(
-            accumulate(
-                level.crude, kappa, white, weights, noises, degree=level.degree, rho=level.rho
-            )
-        )
+        for member in level.members:
+            rows = member.crude, kappa, white, weights, noises
+            expected.append(accumulate(*rows, degree=member.degree, rho=member.rho))
     want = ScoreStatistics(value.design, SEED, tuple(expected), value.closed().streams)
     assert_close(value, want, value)
     assert value.n_rows == n
@@ -154,41 +175,78 @@ def test_noise_is_keyed_by_everything_and_a_prefix_of_itself():
         assert np.all(stream_noise(**(base | {name: value + 1}), shape=(50, 2)) != noise)
 
 
-def test_the_ladder_solves_every_level_with_its_degree_and_ridge():
+def test_the_ladder_solves_every_member_with_its_degree_and_ridge():
     value, chosen = stream(0), stream(0).design
-    ladder = value.ladder()
+    ladder, sums = value.ladder(), iter(value.closed().sums)
     assert (ladder.frame, ladder.schedule) == (chosen.frame, chosen.schedule)
     assert ladder.names == chosen.names
-    for field, total, level in zip(ladder.fields, value.closed().sums, chosen.levels, strict=True):
-        assert np.array_equal(field.coef, total.solve(level.degree, level.ridge))
-        assert (field.crude, field.rho) == (level.crude, level.rho)
-        assert field.degree == (-1 if np.isinf(level.ridge) else level.degree)
+    for field, level in zip(ladder.fields, chosen.levels, strict=True):
+        assert np.array_equal(field.shares, level.shares)
+        for solved, member in zip(field.members, level.members, strict=True):
+            ridge = PILOT / value.weight * member.ridge
+            assert np.array_equal(solved.coef, next(sums).solve(member.degree, ridge))
+            assert (solved.crude, solved.rho) == (member.crude, member.rho)
+            assert solved.degree == (-1 if np.isinf(member.ridge) else member.degree)
+    assert next(sums, None) is None
+
+
+def test_a_blend_averages_what_its_members_learn_alone():
+    """Members share the noise of their level: alone they would have the same sums."""
+    levels = [(i, level) for i, level in enumerate(design().levels) if len(level.members) == 2]
+    whole, (x, weights) = stream(0).ladder(), rows_of(60)
+    alone = []
+    for m in (0, 1):
+        single = [LevelDesign(level.members[:1], [1.0]) for level in design().levels]
+        for i, level in levels:
+            single[i] = LevelDesign(level.members[m : m + 1], [1.0])
+        chosen = replace(design(), levels=tuple(single))
+        alone.append(ScoreStatistics.empty(chosen, seed=SEED).added(x, weights).ladder())
+    for i, _ in levels:
+        parts = [ladder.at(i).denoise(x) for ladder in alone]
+        want = SHARES[0] * parts[0] + SHARES[1] * parts[1]
+        size = np.abs(parts[0]).max() + np.abs(parts[1]).max()
+        # The kernels add cells times features, at most three of six, and then two members.
+        assert np.all(np.abs(whole.at(i).denoise(x) - want) <= roundoff(256, size))
 
 
 def test_more_rows_lower_the_risk_of_other_rows():
     fresh = stream(9, 4000).closed().sums
-    few, many = stream(0, 30).ladder().fields, stream(0, 3000).ladder().fields
-    finite = [i for i, level in enumerate(design().levels) if np.isfinite(level.ridge)]
-    risks = [[fresh[i].risk(fields[i].coef) for fields in (few, many)] for i in finite]
+    few, many = (
+        [member.coef for field in stream(0, n).ladder().fields for member in field.members]
+        for n in (30, 3000)
+    )
+    finite = [i for i, member in enumerate(design().members) if np.isfinite(member.ridge)]
+    risks = [[fresh[i].risk(coefs[i]) for coefs in (few, many)] for i in finite]
     assert all(of_many < of_few for of_few, of_many in risks)
 
 
 def test_only_ratios_of_weights_matter():
     x, weights = rows_of(80)
     empty = ScoreStatistics.empty(design(), seed=SEED)
-    one, four = empty.added(x, weights).ladder(), empty.added(x, 4 * weights).ladder()
-    fields = zip(one.fields, four.fields, strict=True)
-    assert all(np.array_equal(a.coef, b.coef) for a, b in fields)
+    heavy = ScoreStatistics.empty(replace(design(), pilot_weight=4 * PILOT), seed=SEED)
+    assert same_coefs(empty.added(x, weights).ladder(), heavy.added(x, 4 * weights).ladder())
     counted = empty.added(x), empty.added(x, np.ones(80))
     assert same_bits(*counted)
+
+
+def test_a_ridge_fades_as_rows_come_in():
+    """Four times the weight acts as a quarter of every ridge."""
+    x, weights = rows_of(80)
+    levels = tuple(
+        replace(level, members=[replace(m, ridge=m.ridge / 4) for m in level.members])
+        for level in design().levels
+    )
+    weak = ScoreStatistics.empty(replace(design(), levels=levels), seed=SEED)
+    more = ScoreStatistics.empty(design(), seed=SEED).added(x, 4 * weights)
+    assert same_coefs(more.ladder(), weak.added(x, weights).ladder())
 
 
 def test_a_value_keeps_its_rows_to_itself():
     x, weights = rows_of(30)
     value = ScoreStatistics.empty(design(), seed=SEED).added(x, weights)
-    before = value.ladder().at(0).coef
+    before = value.ladder()
     x[:], weights[:] = 0.0, 1.0
-    assert np.array_equal(value.ladder().at(0).coef, before)
+    assert same_coefs(value.ladder(), before)
 
 
 # ---- the algebra
@@ -227,7 +285,7 @@ def test_taking_away_all_leaves_exactly_nothing():
     whole = stream(0) + stream(1)
     none = whole - whole
     assert (none.n_rows, none.weight) == (0, 0.0)
-    assert all(not level.gram.any() for level in none.sums)
+    assert all(not member.gram.any() for member in none.sums)
     with pytest.raises(BadData, match="Expected rows of positive weight"):
         none.ladder()
 
@@ -260,6 +318,14 @@ def level_with(**changes) -> Callable[[LadderDesign], LadderDesign]:
     return changed
 
 
+def member_with(**changes) -> Callable[[LadderDesign], LadderDesign]:
+    def changed(old: LadderDesign) -> LadderDesign:
+        first, second = old.levels[2].members
+        return level_with(members=(first, replace(second, **changes)))(old)
+
+    return changed
+
+
 UNLIKE = {
     "column names": lambda old: replace(old, names=("a", "b")),
     "frame": lambda old: replace(old, frame=Whitening(old.frame.loc + 1e-12, old.frame.scale_tril)),
@@ -267,10 +333,12 @@ UNLIKE = {
         old, schedule=Schedule(old.schedule.kappas * 1.01, old.schedule.rule)
     ),
     "number of noise pairs": lambda old: replace(old, pairs=3),
-    "cells of level 2": level_with(crude=random_mixture(2, 2, 1)),
-    "degree of level 2": level_with(degree=3),
-    "ridge of level 2": level_with(ridge=0.5),
-    "damping radius of level 2": level_with(rho=2.0),
+    "weight of the pilot's rows": lambda old: replace(old, pilot_weight=2 * PILOT),
+    "shares of level 2": level_with(shares=SHARES[::-1]),
+    "cells of member 1 of level 2": member_with(crude=random_mixture(2, 3, 1)),
+    "degree of member 1 of level 2": member_with(degree=4),
+    "ridge of member 1 of level 2": member_with(ridge=0.5),
+    "damping radius of member 1 of level 2": member_with(rho=4.0),
 }
 
 
@@ -282,6 +350,14 @@ def test_unlike_designs_are_refused_by_name(part):
     for combine in (ScoreStatistics.__add__, ScoreStatistics.__sub__):
         with pytest.raises(BadData, match=f"one design; the two differ in the {part}:"):
             combine(stream(0), other)
+
+
+def test_a_blend_is_unlike_its_first_member():
+    alone = level_with(members=design().levels[2].members[:1], shares=[1.0])(design())
+    other = ScoreStatistics.empty(alone, seed=SEED, stream=1)
+    for left, right in [(stream(0), other), (other, stream(0))]:
+        with pytest.raises(BadData, match="the two differ in the shares of level 2"):
+            _ = left + right
 
 
 def test_unlike_seeds_are_refused():
@@ -362,9 +438,27 @@ def test_values_that_do_not_belong_together():
         replace(design(), names=("a",))
     with pytest.raises(BadOption, match="Expected pairs >= 1"):
         replace(design(), pairs=0)
+    for weight in (0.0, np.inf, np.nan):
+        with pytest.raises(BadOption, match="Expected a finite pilot_weight > 0"):
+            replace(design(), pilot_weight=weight)
     for change in ({"degree": -1}, {"ridge": -1.0}, {"ridge": np.nan}, {"rho": 0.0}):
         with pytest.raises(BadOption, match="Expected degree >= 0, ridge >= 0"):
-            replace(design().levels[0], **change)
+            replace(design().members[0], **change)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"members": ()}, "Expected at least one member"),
+        ({"shares": [1.0]}, r"Expected shares of shape \(2\)"),
+        ({"shares": [0.7, 0.4]}, "Expected positive shares with sum one"),
+        ({"shares": [1.0, 0.0]}, "Expected positive shares with sum one"),
+        ({"shares": [np.nan, 0.5]}, "Expected positive shares with sum one"),
+    ],
+)
+def test_shares_that_are_none(changes, message):
+    with pytest.raises(SymscoreError, match=message):
+        replace(design().levels[0], **changes)
 
 
 def test_level_sums_subtract():

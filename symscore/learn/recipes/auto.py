@@ -1,75 +1,32 @@
 """The default recipe: cells from k-means and EM, chosen level by level by cross-fitting."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 
 from symscore.arrays import FloatArray
-from symscore.errors import BadData, BadOption
+from symscore.errors import BadOption, TooFewRows
+from symscore.learn.blend import SoftScore, blended
+from symscore.learn.choose import Choice, Options, choose, spread
 from symscore.learn.field import PiecewiseScore
-from symscore.learn.frame import fit_whitening, whitened_step
+from symscore.learn.folds import fold_labels
+from symscore.learn.hermite import n_features
 from symscore.learn.ladder import ScoreLadder
 from symscore.learn.partition import EMCells, KMeansCells, Partition, smallest_cell
-from symscore.learn.rows import canonical
-from symscore.learn.select import (
-    Candidate,
-    CrossFit,
-    Progress,
-    Sample,
-    candidates_of,
-    cross_fit,
-    merged,
-    race,
-)
+from symscore.learn.prepared import Prepared, prepare
+from symscore.learn.report import LadderReport, LevelChoice, MixtureGain
+from symscore.learn.select import Candidate, Cells, Progress, Sample, fit_cells
 from symscore.mixture import GaussianMixture
-from symscore.schedule import Schedule
+from symscore.schedule import NoiseLevel, Schedule
 
 # Noise of half a rounding step leaves a ripple of 2 exp(-pi^2 / 2), 1.4 %, of the rounding grid.
 BLUR = 0.5
-RACED = (0.3, 0.5, 0.7, 0.9)  # where along the ladder all candidates are tried
-SURVIVORS = 2  # partitions kept at each of these
-SHARED = 4  # consecutive fields, two steps, that share one choice
-
-
-@final
-@dataclass(frozen=True)
-class LevelChoice:
-    """What was chosen at one level: the kappa, the cells, and held-out risks."""
-
-    kappa: float
-    candidate: Candidate
-    n_cells: int
-    risk: float
-    crude_risk: float  # of the same cells with no deviation
-
-
-@final
-@dataclass(frozen=True)
-class LadderReport:
-    """How a ladder was learned.
-
-    Attributes
-    ----------
-    n_rows, n_distinct : int
-        Rows given, and rows left after merging identical ones into weights.
-    n_folds : int
-        Folds of the cross-fit.
-    smoothing : float
-        Standard deviation, in whitened units, of the smoothing left at the data end.
-    rounding : float
-        Largest rounding step of a column in whitened units; 0 for continuous data.
-    levels : tuple of LevelChoice
-        From noise to data.
-    """
-
-    n_rows: int
-    n_distinct: int
-    n_folds: int
-    smoothing: float
-    rounding: float
-    levels: tuple[LevelChoice, ...]
+RESERVOIR = 50_000  # rows on which cells are found and chosen; the final sums run over all
+REFINED = 240  # features up to which the refined degree is tried
+LARGEST = 700  # features of a level that are tried: the work grows with their square
 
 
 @final
@@ -83,10 +40,13 @@ class Auto:
         Numbers of cells to try, from k-means and from expectation-maximisation.
     kmeans_degree, em_degree : int
         Largest degree of the deviation in such cells.
+    refined_degree : int
+        Degree tried in addition where such cells have won and it adds few features.
     ridges : tuple of float
         Ridges to try, relative to the Gram diagonal; infinity, the crude mixture, always is.
-    rho : float
-        Damping radius in standard deviations of a cell.
+    rhos : tuple of float
+        Damping radii in standard deviations of a cell: the first is used for choosing cells, the
+        others are tried where those have won.
     folds : int
         Folds of the cross-fit; fewer for little data.
     pairs : int
@@ -98,11 +58,12 @@ class Auto:
     """
 
     kmeans: tuple[int, ...] = (4, 8, 16, 32)
-    em: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 24)
+    em: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24)
     kmeans_degree: int = 2
-    em_degree: int = 1
+    em_degree: int = 2
+    refined_degree: int = 3
     ridges: tuple[float, ...] = (1e-3, 1e-2, 1e-1)
-    rho: float = 3.0
+    rhos: tuple[float, ...] = (3.0, 2.0, 4.0)
     folds: int = 4
     pairs: int = 2
     max_ratio: float = 1.5
@@ -113,6 +74,8 @@ class Auto:
             raise BadOption("Expected numbers of cells that are at least 1.")
         if min(self.kmeans_degree, self.em_degree) < 0 or self.folds < 2 or self.pairs < 1:
             raise BadOption("Expected degrees >= 0, folds >= 2 and pairs >= 1.")
+        if not self.rhos or min(self.rhos) <= 0:
+            raise BadOption("Expected at least one damping radius, each positive.")
 
     def fit(
         self,
@@ -129,113 +92,144 @@ class Auto:
         Raises
         ------
         BadData
-            On too few distinct rows, or columns that are constant or collinear.
+            On fewer than two distinct rows, or columns that are constant or collinear.
+
+        Warns
+        -----
+        TooFewRows
+            Where there are hardly more distinct rows than columns, and the density is one Gaussian.
+        OutliersLeftOut
+            Where isolated rows were left out.
         """
-        dim, names = x.shape[1], tuple(names)
-        rows, share, rank_groups = canonical(x, weights, groups)
-        if len(rows) < dim + 2:
-            raise BadData(
-                f"Expected at least {dim + 2} distinct rows for {dim} columns; "
-                f"got {len(rows)} distinct of n_samples = {len(x)}."
-            )
-        frame = fit_whitening(rows, share, names)
-        rounding = whitened_step(frame, rows)
-        folds = _folds(len(rows), rank_groups, self._n_folds(len(rows)), seed)
-        sample = Sample(frame.whiten(rows), share, folds, seed)
-        partitions = self._partitions(len(rows), dim)
-        crude = {}
-        for done, (partition, _) in enumerate(partitions):
-            progress("finding components", done, len(partitions))
-            crude[partition] = partition.fit(sample.x, share, seed=seed)
-        smallest = min(np.linalg.eigvalsh(m.covariances).min() for m in crude.values()) ** 0.5
-        smoothing = max(self.sharpness * smallest, BLUR * rounding)
-        schedule = Schedule.up_to(1 / smoothing, max_ratio=self.max_ratio)
-        choice = self._choose(sample, schedule, crude, dict(partitions), progress)
-        fields: list[PiecewiseScore] = []
-        for level, kappa in enumerate(schedule.field_kappas):
-            best = choice.best(_node(level))
-            sums = sample.statistics(
-                crude[best.partition],
-                level,
-                kappa,
-                degree=best.degree,
-                rho=self.rho,
-                pairs=self.pairs,
-            )
-            fields.append(merged(list(sums.values())).field(best.degree, best.ridge))
-            progress("fitting levels", level + 1, 2 * schedule.n_steps)
+        ready = prepare(x, weights, groups, names)
+        n, dim = ready.x.shape
+        if n < dim + 2:
+            return self._one_gaussian(ready, len(x), tuple(names))
+        folds = fold_labels(n, ready.groups, self._n_folds(n), seed=seed)
+        sample = Sample(ready.x, ready.weights, folds, seed)
+        reservoir = sample.thinned(RESERVOIR)
+        degrees = self._degrees(n, dim)
+        cells: dict[Partition, Cells] = {}
+        for done, partition in enumerate(degrees):
+            progress("finding components", done, len(degrees))
+            cells[partition] = fit_cells(reservoir, partition)
+        crudes = [found.whole for found in cells.values()]
+        schedule, smoothing = self._schedule(crudes, ready.rounding)
+        kappas = schedule.field_kappas
+        options = Options(dim, degrees, self.ridges, self.rhos, self.refined_degree, REFINED)
+        choice = choose(reservoir, kappas, cells, options, progress=progress)
+        fields: list[SoftScore] = []
+        for level in range(len(kappas)):
+            fields.append(self._field(sample, choice, cells, level))
+            progress("fitting levels", level + 1, len(kappas))
         report = LadderReport(
             n_rows=len(x),
-            n_distinct=len(rows),
+            n_distinct=n,
+            n_effective=ready.n_effective,
             n_folds=len(np.unique(folds)),
             smoothing=smoothing,
-            rounding=rounding,
+            rounding=ready.rounding,
             levels=tuple(_level_choice(choice, k, field) for k, field in enumerate(fields)),
+            tried=choice.tried,
+            gain=_gain(choice, cells),
+            spikes=ready.spikes,
+            left_out=ready.left_out,
         )
-        return ScoreLadder(frame, schedule, tuple(fields), names), report
+        return ScoreLadder(ready.frame, schedule, tuple(fields), tuple(names)), report
 
-    def _choose(
-        self,
-        sample: Sample,
-        schedule: Schedule,
-        crude: Mapping[Partition, GaussianMixture],
-        degrees: Mapping[Partition, int],
-        progress: Progress,
-    ) -> CrossFit:
-        """Race all candidates at a few nodes, and the survivors at every second one.
-
-        The levels in between take the choice of the node below: what is best changes slowly.
-        """
-        nodes = range(0, 2 * schedule.n_steps, SHARED)
-        raced = sorted({nodes[round(share * (len(nodes) - 1))] for share in RACED})
-        candidates = candidates_of(degrees, self.ridges)
-
-        def run(some: Sequence[Candidate], levels: Sequence[int]) -> CrossFit:
-            return cross_fit(
-                sample,
-                schedule.field_kappas,
-                some,
-                crude,
-                levels,
-                rho=self.rho,
-                progress=progress,
+    def _field(
+        self, sample: Sample, choice: Choice, cells: dict[Partition, Cells], level: int
+    ) -> SoftScore:
+        """Fit the chosen candidates of a level to all rows."""
+        members = []
+        for candidate in choice.candidates_at(level):
+            sums = sample.all_statistics(
+                cells[candidate.partition].whole,
+                level,
+                float(choice.kappas[level]),
+                degree=candidate.degree,
+                rho=candidate.rho,
+                pairs=self.pairs,
             )
+            members.append(sums.field(candidate.degree, candidate.ridge))
+        return blended(members, choice.at(level).shares)
 
-        if len(nodes) <= len(raced) or len(crude) <= SURVIVORS:
-            return run(candidates, nodes)
-        return run(race(run(candidates, raced), SURVIVORS), nodes)
+    def _schedule(
+        self, crudes: Sequence[GaussianMixture], rounding: float
+    ) -> tuple[Schedule, float]:
+        """Return the levels, and the smoothing left at the last one."""
+        smallest = min(np.linalg.eigvalsh(m.covariances).min() for m in crudes) ** 0.5
+        smoothing = max(self.sharpness * smallest, BLUR * rounding)
+        return Schedule.up_to(1 / smoothing, max_ratio=self.max_ratio), smoothing
+
+    def _one_gaussian(
+        self, ready: Prepared, n_rows: int, names: tuple[str, ...]
+    ) -> tuple[ScoreLadder, LadderReport]:
+        """Return N(0, I) in the frame, whose covariance was shrunk: all that so few rows allow."""
+        n, dim = ready.x.shape
+        warnings.warn(
+            f"Expected at least {dim + 2} distinct rows for {dim} columns to learn a shape; got "
+            f"{n}: the density is one Gaussian with shrunk covariance.",
+            TooFewRows,
+            stacklevel=3,
+        )
+        crude = GaussianMixture(np.ones(1), np.zeros((1, dim)), np.eye(dim)[None])
+        schedule, smoothing = self._schedule([crude], ready.rounding)
+        candidate = Candidate(EMCells(1), 0, np.inf, self.rhos[0])
+        fields = tuple(
+            PiecewiseScore(crude, NoiseLevel.from_kappa(kappa), np.zeros((1, 0, dim)))
+            for kappa in schedule.field_kappas.tolist()
+        )
+        report = LadderReport(
+            n_rows=n_rows,
+            n_distinct=n,
+            n_effective=ready.n_effective,
+            n_folds=0,
+            smoothing=smoothing,
+            rounding=ready.rounding,
+            levels=tuple(
+                LevelChoice(field.level.kappa, (candidate,), (1.0,), 1, np.nan, np.nan, np.nan)
+                for field in fields
+            ),
+            spikes=ready.spikes,
+            left_out=ready.left_out,
+        )
+        return ScoreLadder(ready.frame, schedule, fields, names), report
 
     def _n_folds(self, n_rows: int) -> int:
         return min(self.folds, n_rows // 2)
 
-    def _partitions(self, n_rows: int, dim: int) -> list[tuple[Partition, int]]:
+    def _degrees(self, n_rows: int, dim: int) -> dict[Partition, int]:
         """Return the partitions that the rows of a training fold can fill, and their degrees."""
         training = n_rows - n_rows // self._n_folds(n_rows)
         most = max(1, training // (2 * smallest_cell(dim)))
         wanted: list[tuple[Partition, int]] = [(EMCells(k), self.em_degree) for k in self.em]
         wanted += [(KMeansCells(k), self.kmeans_degree) for k in self.kmeans]
-        fitting = [(p, degree) for p, degree in wanted if p.n_cells <= most]
-        return fitting or [(EMCells(1), 0)]
+        fitting = {p: _affordable(p, k, dim) for p, k in wanted if p.n_cells <= most}
+        return fitting or {EMCells(1): 0}
 
 
-def _node(level: int) -> int:
-    """Return the level whose choice a level shares."""
-    return level - level % SHARED
+def _affordable(partition: Partition, degree: int, dim: int) -> int:
+    """Return the largest degree up to `degree` whose features are not too many; at least 0."""
+    while degree > 0 and partition.n_cells * n_features(dim, degree) > LARGEST:
+        degree -= 1
+    return degree
 
 
-def _level_choice(choice: CrossFit, level: int, field: PiecewiseScore) -> LevelChoice:
-    node = _node(level)
-    best = choice.best(node)
-    crude = Candidate(best.partition, 0, np.inf)
-    risks = dict(zip(choice.candidates, choice.risks[node].tolist(), strict=True))
-    return LevelChoice(field.level.kappa, best, field.crude.n_components, risks[best], risks[crude])
+def _level_choice(choice: Choice, level: int, field: SoftScore) -> LevelChoice:
+    node = choice.at(level)
+    mass = node.mass.sum()
+    return LevelChoice(
+        field.level.kappa,
+        choice.candidates_at(level),
+        node.shares,
+        sum(member.crude.n_components for member in field.members),
+        float(node.losses.sum() / mass),
+        spread(node.losses, node.mass),
+        float(node.mixture_losses.sum() / mass),
+    )
 
 
-def _folds(n: int, groups: np.ndarray | None, n_folds: int, seed: int) -> np.ndarray:
-    rng = np.random.default_rng([seed, 1])
-    if groups is None:
-        return rng.permutation(n) % n_folds
-    present, place = np.unique(groups, return_inverse=True)
-    if len(present) < 2:
-        raise BadData("Expected at least two groups, so that one can be held out; got one.")
-    return (rng.permutation(len(present)) % min(n_folds, len(present)))[place]
+def _gain(choice: Choice, cells: dict[Partition, Cells]) -> MixtureGain:
+    mixture = choice.crossed.candidates[choice.mixture].partition
+    return MixtureGain(cells[mixture].whole.n_components, *choice.gain())

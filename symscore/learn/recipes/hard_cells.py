@@ -8,14 +8,13 @@ import numpy as np
 
 from symscore.arrays import FloatArray
 from symscore.errors import BadData, BadOption
-from symscore.learn.frame import fit_whitening, whitened_step
 from symscore.learn.hard import HardLadder, HardScore, fit_hard_score
 from symscore.learn.ladder import ScoreLadder
 from symscore.learn.partition import KMeansCells
-from symscore.learn.recipes.auto import BLUR, LadderReport, LevelChoice
-from symscore.learn.rows import canonical
-from symscore.learn.select import Candidate, Progress, Sample, merged
-from symscore.learn.statistics import regression_noise
+from symscore.learn.prepared import prepare
+from symscore.learn.recipes.auto import BLUR
+from symscore.learn.report import LadderReport, LevelChoice
+from symscore.learn.select import Candidate, Progress, Sample
 from symscore.mixture import GaussianMixture
 from symscore.schedule import NoiseLevel, Schedule
 
@@ -93,54 +92,58 @@ class HardCells:
         BadData
             On too few distinct rows, or columns that are constant or collinear.
         """
-        dim, names = x.shape[1], tuple(names)
-        rows, share, _ = canonical(x, weights)
-        if len(rows) < dim + 2:
+        ready = prepare(x, weights, None, names)
+        n, dim = ready.x.shape
+        if n < dim + 2:
             raise BadData(
                 f"Expected at least {dim + 2} distinct rows for {dim} columns; "
-                f"got {len(rows)} distinct of n_samples = {len(x)}."
+                f"got {n} distinct of n_samples = {len(x)}."
             )
-        frame = fit_whitening(rows, share, names)
-        rounding = whitened_step(frame, rows)
-        sample = Sample(frame.whiten(rows), share, np.zeros(len(rows), dtype=np.int64), seed)
+        sample = Sample(ready.x, ready.weights, np.zeros(n, dtype=np.int64), seed)
         cells = KMeansCells(self.n_cells)
-        crude = cells.fit(sample.x, share, seed=seed)
+        crude = cells.fit(sample.x, sample.weights, seed=seed)
         smallest = float(np.linalg.eigvalsh(crude.covariances).min()) ** 0.5
-        smoothing = max(self.sharpness * smallest, BLUR * rounding)
+        smoothing = max(self.sharpness * smallest, BLUR * ready.rounding)
         schedule = Schedule.up_to(1 / smoothing, max_ratio=self.max_ratio)
         hard, soft = [], []
         for level, kappa in enumerate(schedule.field_kappas.tolist()):
             hard.append(self._hard(sample, crude, level, kappa))
-            sums = sample.statistics(
+            sums = sample.all_statistics(
                 crude, level, kappa, degree=self.degree, rho=self.rho, pairs=self.pairs
             )
-            soft.append(merged(list(sums.values())).field(self.degree, self.ridge))
+            soft.append(sums.field(self.degree, self.ridge))
             progress("fitting levels", level + 1, 2 * schedule.n_steps)
-        ladder = HardLadder(tuple(hard), ScoreLadder(frame, schedule, tuple(soft), names))
-        choice = Candidate(cells, self.degree, self.ridge)
+        ladder = HardLadder(
+            tuple(hard), ScoreLadder(ready.frame, schedule, tuple(soft), tuple(names))
+        )
+        choice = (Candidate(cells, self.degree, self.ridge, self.rho),)
         report = LadderReport(
             n_rows=len(x),
-            n_distinct=len(rows),
+            n_distinct=n,
+            n_effective=ready.n_effective,
             n_folds=0,
             smoothing=smoothing,
-            rounding=rounding,
+            rounding=ready.rounding,
             levels=tuple(
-                LevelChoice(field.level.kappa, choice, crude.n_components, np.nan, np.nan)
+                LevelChoice(
+                    field.level.kappa, choice, (1.0,), crude.n_components, np.nan, np.nan, np.nan
+                )
                 for field in hard
             ),
+            tried=choice,
+            spikes=ready.spikes,
+            left_out=ready.left_out,
         )
         return ladder, report
 
     def _hard(self, sample: Sample, crude: GaussianMixture, level: int, kappa: float) -> HardScore:
         """Fit a level with the noise that its soft twin uses."""
-        n, dim = sample.x.shape
-        noise = regression_noise(sample.seed, level, (self.pairs * n, dim))
         return fit_hard_score(
             crude,
             NoiseLevel.from_kappa(kappa),
             sample.x,
             sample.weights,
-            np.split(noise, self.pairs),
+            sample.noises(level, self.pairs),
             degree=self.degree,
             ridge=self.ridge,
         )

@@ -1,0 +1,96 @@
+"""Rows made ready for learning: canonical, screened, and in a whitened frame."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from symscore.arrays import FloatArray
+from symscore.errors import OutliersLeftOut
+from symscore.learn.frame import Whitening, fit_whitening, whitened_step
+from symscore.learn.partition import smallest_cell
+from symscore.learn.report import Spike
+from symscore.learn.rows import canonical
+from symscore.learn.screening import clipped_tails, find_spikes, isolated_rows
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Whitened distinct rows, and what was noticed on the way.
+
+    Attributes
+    ----------
+    x : (n, d) array
+        Distinct rows in whitened coordinates, in the order of the data's own.
+    weights : (n,) array
+        Their weights, which sum to one.
+    groups : (n,) array or None
+    frame : Whitening
+    rounding : float
+        Largest rounding step of a column, whitened.
+    n_effective : float
+        ``(sum w)^2 / sum w^2`` of the rows given.
+    spikes : tuple of Spike
+    left_out : tuple of int
+        Positions, among the rows given, of isolated rows that were left out.
+    """
+
+    x: FloatArray
+    weights: FloatArray
+    groups: np.ndarray | None
+    frame: Whitening
+    rounding: float
+    n_effective: float
+    spikes: tuple[Spike, ...]
+    left_out: tuple[int, ...]
+
+
+def prepare(
+    x: FloatArray, weights: FloatArray, groups: np.ndarray | None, names: Sequence[str]
+) -> Prepared:
+    """Make x (n, d) under `weights` (n,) ready.
+
+    Raises
+    ------
+    BadData
+        On columns that are constant or collinear.
+
+    Warns
+    -----
+    OutliersLeftOut
+        Naming isolated rows so far out, and so few, that no cell could describe them.
+    """
+    names = tuple(names)
+    rows, share, rank_groups = canonical(x, weights, groups)
+    isolated = isolated_rows(rows, share, smallest_cell(x.shape[1]))
+    left_out: tuple[int, ...] = ()
+    if isolated.any():
+        left_out = tuple(np.flatnonzero((x[:, None] == rows[isolated]).all(2).any(1)).tolist())
+        _warn_of(left_out, x)
+        rows, share = rows[~isolated], share[~isolated] / share[~isolated].sum()
+        rank_groups = None if rank_groups is None else rank_groups[~isolated]
+    frame = fit_whitening(clipped_tails(rows, share), share, names)
+    return Prepared(
+        x=frame.whiten(rows),
+        weights=share,
+        groups=rank_groups,
+        frame=frame,
+        rounding=whitened_step(frame, rows),
+        n_effective=float(weights.sum() ** 2 / np.sum(weights**2)),
+        spikes=find_spikes(rows, share, names, len(x)),
+        left_out=left_out,
+    )
+
+
+def _warn_of(left_out: tuple[int, ...], x: FloatArray) -> None:
+    shown = ", ".join(str(row) for row in left_out[:5]) + (", ..." if len(left_out) > 5 else "")
+    warnings.warn(
+        f"Left out {len(left_out)} isolated rows far from all others (row {shown}; the first is "
+        f"{x[left_out[0]]}). If they are real, more of them are needed to learn from; if not, "
+        "drop them.",
+        OutliersLeftOut,
+        stacklevel=4,
+    )
