@@ -1,5 +1,6 @@
 """The flow as a map: inverse, density, gradients, and what it says where it cannot answer."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 from symscore.arrays import FloatArray
 from symscore.errors import BadData, InversionFailed
 from symscore.flow.flow import ScoreFlow
+from symscore.learn.blend import BlendedScore
+from symscore.learn.ladder import ScoreLadder
 from symscore.mixture import GaussianMixture
-from tests.flows import make_flow, random_frame, random_mixture
+from tests.flows import make_blended_ladder, make_flow, make_ladder, random_frame, random_mixture
 from tests.tolerances import EPS, derivative, roundoff
 
 # Cells that overlap, as differences cannot resolve the bridges of far modes in z; each in a frame
@@ -20,6 +23,16 @@ FLOWS = {
     )
     for seed, (d, cells, degree) in enumerate([(1, 3, 3), (2, 3, -1), (2, 4, 2), (5, 3, 1)])
 }
+# Levels of one, two and three members, of different numbers of cells, degrees and damping radii.
+FLOWS["d=2 blends"] = ScoreFlow(
+    make_blended_ladder(
+        2,
+        [(3, 2, 3.0), (2, -1, 3.0), (4, 1, 2.0)],
+        spread=0.8,
+        frame=random_frame(2, 7),
+    )
+)
+FLOWS["d=1 blends"] = ScoreFlow(make_blended_ladder(1, [(2, 1, 3.0), (3, 3, 4.0)], spread=0.8))
 each_flow = pytest.mark.parametrize("flow", FLOWS.values(), ids=FLOWS)
 
 
@@ -164,6 +177,64 @@ def test_fields_of_the_exact_denoiser_give_nearly_the_mixture():
     missing = np.clip(-np.expm1(flow.log_density(x) - crude.log_density(x)), 0, None)
     # Total variation from discretisation and from a hundredth of the variance smoothed away.
     assert missing.mean() < 0.05
+
+
+# ---- blends
+
+
+def blend_every_level(ladder: ScoreLadder, shares: list[float]) -> ScoreFlow:
+    """The flow whose level is its field so many times, with these shares."""
+    fields = [BlendedScore((field,) * len(shares), np.array(shares)) for field in ladder.fields]
+    return ScoreFlow(replace(ladder, fields=tuple(fields)))
+
+
+def everything(flow: ScoreFlow, z: FloatArray) -> list[FloatArray]:
+    x = flow.from_latent(z)
+    return [x, *flow.log_density_and_score(x), flow.latent_pullback(z, z)]
+
+
+def test_levels_of_blends_are_of_different_sizes():
+    for name in ("d=2 blends", "d=1 blends"):
+        fields = FLOWS[name].ladder.fields
+        members = {len(field.members) for field in fields}
+        assert members == set(range(1, 1 + max(members)))
+        assert len({m.size for field in fields for m in field.members}) > 1
+
+
+def test_a_flow_of_blends_of_one_is_the_flow_bit_for_bit():
+    flow = FLOWS["d=2 cells=4 degree=2"]
+    alone, z = blend_every_level(flow.ladder, [1.0]), latent(flow, 40)
+    for one, other in zip(everything(alone, z), everything(flow, z), strict=True):
+        assert (one == other).all()
+
+
+@pytest.mark.parametrize("shares", [[0.5, 0.5], [0.25, 0.5, 0.25], [0.2, 0.8]])
+def test_a_flow_of_blends_of_equal_members_is_the_flow_to_rounding(shares):
+    flow = FLOWS["d=2 cells=4 degree=2"]
+    several, z = blend_every_level(flow.ladder, shares), latent(flow, 40)
+    x, *others = everything(flow, z)
+    y, *found = everything(several, z)
+    error = inverse_error(flow, x, z)
+    assert np.abs(y - x).max() <= 10 * error
+    # Density, gradient and pullback move by their own slopes times that, and by ulps of their own.
+    for one, other in zip(found, others, strict=True):
+        size = 1 + np.abs(other).max()
+        assert np.abs(one - other).max() <= 10**4 * error * size
+
+
+def test_a_member_of_little_share_moves_the_flow_by_little():
+    ladder = make_ladder(random_mixture(2, 3, 3, spread=0.8), degree=1, amplitude=0.05)
+    z = np.random.default_rng(0).normal(size=(50, 2))
+    want, moves = ScoreFlow(ladder).from_latent(z), []
+    for share in (1e-2, 1e-4):
+        fields = [
+            BlendedScore((field, field.scaled(0.0)), np.array([1 - share, share]))
+            for field in ladder.fields
+        ]
+        moved = ScoreFlow(replace(ladder, fields=tuple(fields))).from_latent(z)
+        moves.append(np.abs(moved - want).max())
+    # To first order the image moves in proportion to the share.
+    assert abs(moves[0] / moves[1] - 100) < 5
 
 
 # ---- where there is no answer

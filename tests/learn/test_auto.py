@@ -1,21 +1,49 @@
-"""The default recipe: laws of the fit, on few rows and few candidates."""
+"""The default recipe: what a fit is, on few rows and few candidates.
+
+The laws of every recipe are in tests/laws/test_recipes.py.
+"""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
-from symscore import arrays
-from symscore.errors import BadData, BadOption
+from symscore.errors import BadData, BadOption, OutliersLeftOut, TooFewRows
 from symscore.flow.flow import ScoreFlow
+from symscore.learn import choose as choosing
+from symscore.learn.choose import SHARED
+from symscore.learn.frame import fit_whitening
 from symscore.learn.ladder import ScoreLadder
+from symscore.learn.partition import EMCells, KMeansCells
 from symscore.learn.recipes import auto
-from symscore.learn.recipes.auto import BLUR, Auto, LadderReport
-from symscore.learn.select import cross_fit
+from symscore.learn.recipes.auto import BLUR, Auto
+from symscore.learn.report import LadderReport
 from symscore.schedule import balanced_step
 from tests.flows import random_mixture
+from tests.tolerances import roundoff
 
-RECIPE = Auto(kmeans=(4,), em=(1, 2), ridges=(1e-2,), pairs=1, folds=3, max_ratio=2.0)
+RECIPE = Auto(
+    kmeans=(4,),
+    em=(1, 2),
+    kmeans_degree=2,
+    em_degree=2,
+    ridges=(1e-2,),
+    rhos=(3.0, 2.0),
+    refined_degree=2,
+    pairs=1,
+    folds=3,
+    max_ratio=2.0,
+)
 NAMES = ("a", "b")
 TRUTH = random_mixture(2, 3, 21)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_blas_thread():
+    """As the estimator sees to."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -28,79 +56,124 @@ def fitted(x):
     return fit(x)
 
 
-def fit(x, weights=None, groups=None, seed=0) -> tuple[ScoreLadder, LadderReport]:
+@pytest.fixture(scope="module")
+def combined(x):
+    """A fit that keeps every combination, and the choice that it was made from."""
+    found = []
+
+    def recorded(*arguments, **options):
+        found.append(choose(*arguments, **options))
+        return found[-1]
+
+    choose = auto.choose
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choosing, "WORTH", -np.inf)
+        patch.setattr(auto, "choose", recorded)
+        return *fit(x), found[0]
+
+
+def fit(x, weights=None, groups=None, seed=0, recipe=RECIPE) -> tuple[ScoreLadder, LadderReport]:
     weights = np.ones(len(x)) if weights is None else weights
-    return RECIPE.fit(x, weights, groups, NAMES, seed=seed, progress=lambda *_: None)
+    return recipe.fit(x, weights, groups, NAMES, seed=seed, progress=lambda *_: None)
 
 
 def bits(ladder: ScoreLadder) -> tuple[bytes, ...]:
-    """All numbers of a ladder: levels, frame, cells and coefficients."""
+    """All numbers of a ladder: levels, frame, shares, cells and coefficients."""
     return tuple(part.tobytes() for part in ScoreFlow(ladder).packed)
 
 
-def test_the_same_seed_gives_the_same_bits(x, fitted):
-    again = fit(x.copy())
-    assert bits(again[0]) == bits(fitted[0])
-    assert again[1] == fitted[1]
-
-
-def test_another_seed_does_not(x, fitted):
-    assert bits(fit(x, seed=1)[0]) != bits(fitted[0])
-
-
-def test_one_thread_gives_the_same_bits(x, fitted, monkeypatch):
-    monkeypatch.setattr(arrays, "cpu_count", lambda: 1)
-    assert bits(fit(x)[0]) == bits(fitted[0])
-
-
-def test_the_order_of_rows_is_nothing(x, fitted):
-    order = np.random.default_rng(1).permutation(len(x))
-    assert bits(fit(x[order])[0]) == bits(fitted[0])
-
-
-def test_repeating_rows_is_weighting_them(x):
-    counts = np.random.default_rng(2).integers(0, 4, size=len(x))
-    repeated, report = fit(np.repeat(x, counts, axis=0))
-    weighted, _ = fit(x, weights=counts.astype(float))
-    assert bits(repeated) == bits(weighted)
-    assert report.n_rows == counts.sum()
-    assert report.n_distinct == (counts > 0).sum()
-
-
-def test_the_scale_of_weights_is_nothing(x, fitted):
-    assert bits(fit(x, weights=np.full(len(x), 4.0))[0]) == bits(fitted[0])
-
-
-def test_powers_of_two_only_move_the_frame(x, fitted):
-    scale = np.array([2.0**10, 2.0**-5])
-    ladder = fit(x * scale)[0]
-    assert (ladder.frame.loc == fitted[0].frame.loc * scale).all()
-    assert (ladder.frame.scale_tril == fitted[0].frame.scale_tril * scale[:, None]).all()
-    for one, other in zip(ladder.fields, fitted[0].fields, strict=True):
-        assert (one.coef == other.coef).all()
-        assert (one.crude.means == other.crude.means).all()
-
-
-def test_the_report_says_what_the_ladder_is(x, fitted):
-    ladder, report = fitted
+def test_the_report_says_what_the_ladder_is(combined):
+    ladder, report, _ = combined
     assert (report.n_rows, report.n_distinct, report.n_folds) == (300, 300, 3)
-    assert report.rounding == 0
+    assert report.n_effective == 300
+    assert (report.rounding, report.spikes, report.left_out) == (0, (), ())
     assert ladder.names == NAMES
     assert len(report.levels) == len(ladder.fields) == 2 * ladder.schedule.n_steps
+    assert any(len(field.members) > 1 for field in ladder.fields)  # so that the test says something
     for choice, field in zip(report.levels, ladder.fields, strict=True):
         assert choice.kappa == field.level.kappa
-        assert choice.n_cells == field.crude.n_components
-        assert choice.risk <= choice.crude_risk
-        crude = np.isinf(choice.candidate.ridge)
-        assert field.degree == (-1 if crude else choice.candidate.degree)
+        assert choice.n_cells == sum(m.crude.n_components for m in field.members)
+        assert choice.shares == tuple(field.shares.tolist())
+        assert len(choice.candidates) == len(field.members)
+        assert set(choice.candidates) <= set(report.tried)
+        for candidate, member in zip(choice.candidates, field.members, strict=True):
+            crude = np.isinf(candidate.ridge)
+            assert member.degree == (-1 if crude else candidate.degree)
+            assert member.rho == candidate.rho
+            assert member.crude.n_components <= candidate.partition.n_cells
+        assert choice.error > 0
     ratios = ladder.schedule.kappas[1:] / ladder.schedule.kappas[:-1]
     assert ratios.max() <= 2.0
     assert abs(ladder.schedule.rule.a - balanced_step(float(ratios[0])).a) < 1e-9
 
 
+def test_some_steps_share_the_choice_at_their_first_level(combined):
+    ladder, report, choice = combined
+    assert report.tried == choice.tried
+    for k, (level, field) in enumerate(zip(report.levels, ladder.fields, strict=True)):
+        node = choice.nodes[k // SHARED]
+        candidates = tuple(choice.crossed.candidates[j] for j in node.members)
+        assert (level.candidates, level.shares) == (candidates, node.shares)
+        assert (
+            candidates[0] == choice.crossed.candidates[choice.crossed.best(SHARED * (k // SHARED))]
+        )
+        assert abs(level.risk - node.losses.sum() / node.mass.sum()) <= roundoff(8, level.risk)
+        plain = choice.crossed.risks[SHARED * (k // SHARED), choice.mixture]
+        # The sums of the cross-fit leave out what is below 1e-7, the fields here do not.
+        assert abs(level.mixture_risk - plain) <= 1e-6 * plain
+        assert (field.shares == np.array(node.shares)).all()
+
+
+def test_combinations_are_kept_only_together(x, fitted, combined):
+    ladder, report = fitted
+    if any(len(level.shares) > 1 for level in report.levels):
+        assert bits(ladder) == bits(combined[0])
+        return
+    for level, other in zip(report.levels, combined[1].levels, strict=True):
+        assert level.candidates == other.candidates[:1]
+        assert level.risk >= other.risk * (1 - roundoff(10**4, 1))
+
+
+def test_cells_are_the_candidates_fitted_to_all_rows(x, combined):
+    ladder, report, _ = combined
+    rows, even = x[np.lexsort(x.T[::-1])], np.full(300, 1 / 300)
+    frame = fit_whitening(rows, even, NAMES)
+    assert (frame.scale_tril == ladder.frame.scale_tril).all()
+    partitions = {candidate.partition for level in report.levels for candidate in level.candidates}
+    again = {p: p.fit(frame.whiten(rows), even / even.sum(), seed=0) for p in partitions}
+    for choice, field in zip(report.levels, ladder.fields, strict=True):
+        for candidate, member in zip(choice.candidates, field.members, strict=True):
+            assert (member.crude.means == again[candidate.partition].means).all()
+            assert (member.crude.covariances == again[candidate.partition].covariances).all()
+
+
+def test_gain_is_against_the_best_plain_mixture(combined):
+    _, report, choice = combined
+    assert report.gain.components in RECIPE.em
+    assert (report.gain.nats, report.gain.error) == choice.gain()
+
+
+def test_on_a_gaussian_a_mixture_is_enough():
+    x = np.random.default_rng(1).normal(size=(300, 2)) @ [[1.0, 0.5], [0.0, 2.0]]
+    _, report = fit(x, recipe=replace(RECIPE, kmeans=()))
+    assert report.gain.mixture_is_enough
+    assert "use that" in str(report)
+
+
+def test_on_a_ring_it_is_not():
+    rng = np.random.default_rng(1)
+    angle = rng.uniform(0, 2 * np.pi, size=400)
+    x = np.stack([np.cos(angle), np.sin(angle)], axis=1) + 0.1 * rng.normal(size=(400, 2))
+    recipe = Auto(kmeans=(8,), em=(1, 2), ridges=(1e-2,), rhos=(3.0,), pairs=1, max_ratio=2.0)
+    _, report = fit(x, recipe=recipe)
+    assert not report.gain.mixture_is_enough
+    assert report.gain.nats > 0.2
+
+
 def test_smoothing_is_a_tenth_of_the_smallest_component(fitted):
     ladder, report = fitted
-    smallest = min(np.linalg.eigvalsh(f.crude.covariances).min() ** 0.5 for f in ladder.fields)
+    members = [member for field in ladder.fields for member in field.members]
+    smallest = min(np.linalg.eigvalsh(m.crude.covariances).min() ** 0.5 for m in members)
     assert report.smoothing <= 0.1 * smallest
     assert report.smoothing == pytest.approx(1 / ladder.schedule.kappas[-1], rel=1e-12)
 
@@ -111,25 +184,21 @@ def test_a_grid_bounds_the_sharpness(x):
     assert report.smoothing >= BLUR * report.rounding
 
 
-def test_two_steps_share_the_choice_of_least_risk_at_the_first(x, monkeypatch):
-    tables = []
+def test_the_first_damping_radius_is_tried_everywhere_and_others_follow(fitted):
+    tried = fitted[1].tried
+    assert {c.rho for c in tried} <= {3.0, 2.0}
+    first = [c for c in tried if c.rho == 3.0]
+    assert {c.partition for c in first} == {EMCells(1), EMCells(2), KMeansCells(4)}
 
-    def recorded(*arguments, **options):
-        tables.append(cross_fit(*arguments, **options))
-        return tables[-1]
 
-    monkeypatch.setattr(auto, "cross_fit", recorded)
-    ladder, report = fit(x)
-    raced, last = tables
-    assert len({c.partition for c in last.candidates}) <= len(
-        {c.partition for c in raced.candidates}
-    )
-    for k, (level, field) in enumerate(zip(report.levels, ladder.fields, strict=True)):
-        node = 4 * (k // 4)
-        best = last.candidates[int(last.risks[node].argmin())]
-        assert level.candidate == best
-        assert level.risk == last.risks[node].min()
-        assert field.crude.n_components <= best.partition.n_cells
+def test_degrees_are_lowered_where_features_would_be_too_many(x, monkeypatch):
+    monkeypatch.setattr(auto, "LARGEST", 12)  # four cells of degree 1, and not of degree 2
+    _, report = fit(x, recipe=replace(RECIPE, refined_degree=0))
+    highest = {
+        p: max(c.degree for c in report.tried if c.partition == p)
+        for p in (EMCells(1), EMCells(2), KMeansCells(4))
+    }
+    assert highest == {EMCells(1): 2, EMCells(2): 2, KMeansCells(4): 1}
 
 
 # ---- groups
@@ -153,23 +222,44 @@ def test_one_group_cannot_be_held_out(x):
         fit(x, groups=np.zeros(300))
 
 
+def test_an_isolated_row_is_no_fold_of_its_own(x):
+    far = np.concatenate([x, [[1e7, 0.0]]])
+    with pytest.warns(OutliersLeftOut):
+        _, report = fit(far, groups=np.append(np.arange(300) % 2, 2))
+    assert report.n_folds == 2
+
+
 # ---- few rows
 
 
-@pytest.mark.parametrize("n", [1, 3])
-def test_too_few_rows_are_refused(x, n):
-    with pytest.raises(BadData, match=f"at least 4 distinct rows for 2 columns; got {n} distinct"):
-        fit(x[:n])
+def test_one_row_is_refused(x):
+    with pytest.raises(BadData, match="column 'a' is constant"):
+        fit(np.repeat(x[:1], 50, axis=0))
 
 
-def test_repetitions_are_no_more_rows(x):
-    with pytest.raises(BadData, match="got 3 distinct of n_samples = 300"):
-        fit(np.repeat(x[:3], 100, axis=0))
+@pytest.mark.parametrize("n", [2, 3])
+def test_hardly_more_rows_than_columns_give_one_gaussian(x, n):
+    rows = np.repeat(x[:n], 20, axis=0)  # repetitions are no more rows
+    with pytest.warns(TooFewRows, match=f"at least 4 distinct rows for 2 columns .* got {n}: the"):
+        ladder, report = fit(rows)
+    assert (report.n_rows, report.n_distinct, report.n_folds) == (20 * n, n, 0)
+    assert report.gain is None
+    mean, sample = x[:n].mean(axis=0), np.cov(x[:n].T, ddof=0)
+    # Variances are the sample's, correlations are shrunk by d / (n + d).
+    covariance = sample * np.where(np.eye(2, dtype=bool), 1.0, n / (n + 2))
+    assert np.abs(ladder.frame.loc - mean).max() <= roundoff(16 * n, 4)
+    found = ladder.frame.scale_tril @ ladder.frame.scale_tril.T
+    assert np.abs(found - covariance).max() <= roundoff(64 * n, 16)
+    for level, field in zip(report.levels, ladder.fields, strict=True):
+        assert (field.crude.means == 0).all()
+        assert (field.crude.covariances == np.eye(2)).all()
+        assert field.size == 0
+        assert np.isnan(level.risk)
 
 
 def test_the_fewest_rows_give_one_gaussian(x):
     ladder, report = fit(x[:4])
-    assert all(field.crude.n_components == 1 for field in ladder.fields)
+    assert all(m.crude.n_components == 1 for field in ladder.fields for m in field.members)
     assert report.n_distinct == 4
 
 
@@ -182,7 +272,7 @@ def test_progress_ends_at_its_total(x):
     calls = []
     RECIPE.fit(x[:60], np.ones(60), None, NAMES, seed=0, progress=lambda *c: calls.append(c))
     last = {text: (done, total) for text, done, total in calls}
-    assert set(last) == {"finding components", "choosing cells", "fitting levels"}
+    assert set(last) == {"finding components", "choosing cells", "combining", "fitting levels"}
     assert all(done <= total for _, done, total in calls)
     assert last["fitting levels"][0] == last["fitting levels"][1]
 
@@ -195,6 +285,8 @@ def test_progress_ends_at_its_total(x):
         ({"folds": 1}, "folds >= 2"),
         ({"pairs": 0}, "pairs >= 1"),
         ({"em_degree": -1}, "degrees >= 0"),
+        ({"rhos": ()}, "at least one damping radius"),
+        ({"rhos": (3.0, 0.0)}, "each positive"),
     ],
 )
 def test_options_outside_their_domain_are_refused(options, message):

@@ -84,6 +84,25 @@ def test_a_constant_column_is_named(x, weights, value):
         fit_whitening(x, weights, NAMES)
 
 
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_correlations_of_few_rows_are_shrunk_and_variances_kept(n):
+    x = np.random.default_rng(n).normal(size=(n, 3)) * [1.0, 30.0, 1e-3]
+    frame = fit_whitening(x, np.full(n, 1 / n), NAMES)
+    covariance = frame.scale_tril @ frame.scale_tril.T
+    sample = np.cov(x.T, ddof=0)
+    sd = np.sqrt(np.diagonal(sample))
+    share = n / (n + 3)
+    want = share * sample + (1 - share) * np.diag(sd**2)
+    assert np.all(np.abs(covariance - want) <= roundoff(64, 10 * np.outer(sd, sd)))
+
+
+def test_five_rows_of_three_columns_are_not_shrunk():
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    frame = fit_whitening(x, np.full(5, 0.2), NAMES)
+    want = np.cov(x.T, ddof=0)
+    assert np.abs(frame.scale_tril @ frame.scale_tril.T - want).max() <= roundoff(640, 10.0)
+
+
 def test_columns_of_a_linear_relation_are_named(rng, weights):
     first, second = rng.normal(size=(2, 200))
     x = np.stack([first, 3 * second + 1, second], axis=1)

@@ -5,7 +5,7 @@ import pytest
 
 from symscore import arrays
 from symscore.arrays import FloatArray
-from symscore.learn.partition import EMCells, KMeansCells, smallest_cell
+from symscore.learn.partition import SHORT_RUN, EMCells, KMeansCells, smallest_cell
 from symscore.mixture import GaussianMixture
 from tests.flows import random_mixture
 from tests.tolerances import roundoff
@@ -80,12 +80,41 @@ def test_an_em_step_is_the_textbooks(x):
 
 
 def test_em_increases_the_likelihood(x):
+    start = KMeansCells(4).fit(x, even(x), seed=0)
     fits = [
-        EMCells(4, tolerance=0.0, max_iterations=n).fit(x, even(x), seed=0) for n in range(1, 15)
+        EMCells(4, tolerance=0.0, max_iterations=n).fit(x, even(x), seed=0, start=start)
+        for n in range(1, 15)
     ]
     values = [mean_log_density(mixture, x, even(x)) for mixture in fits]
     assert np.all(np.diff(values) >= -roundoff(4 * len(x), np.abs(values).max() + 20))
     assert values[-1] > values[0] + 1e-3
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_several_starts_are_at_least_as_likely_as_each_of_them(seed):
+    # Many overlapping components: starts end in different optima. A start is judged after a few
+    # iterations, so convergence is cut off there: afterwards another one could overtake it.
+    truth = random_mixture(2, 8, seed, spread=0.8)
+    data = truth.draw(500, rng=np.random.default_rng(seed))
+    weights = even(data)
+
+    def likelihood(starts: int, seed: int) -> float:
+        em = EMCells(6, starts=starts, max_iterations=SHORT_RUN)
+        return mean_log_density(em.fit(data, weights, seed=seed), data, weights)
+
+    alone = [likelihood(1, seed + j) for j in range(3)]
+    # The winner's second run may stop an iteration or so earlier, by the test of convergence.
+    assert likelihood(3, seed) >= max(alone) - EMCells(6).tolerance
+    assert max(alone) > min(alone)
+
+
+def test_a_start_that_is_given_is_the_only_one(x):
+    start = KMeansCells(3).fit(x, even(x), seed=0)
+    fits = [
+        EMCells(3, starts=starts).fit(x, even(x), seed=seed, start=start)
+        for starts, seed in ((1, 0), (5, 9))
+    ]
+    assert (fits[0].means == fits[1].means).all()
 
 
 def test_em_stops_by_its_tolerance(x):

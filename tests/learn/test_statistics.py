@@ -7,7 +7,14 @@ from symscore import arrays
 from symscore.arrays import FloatArray
 from symscore.errors import BadData, ResourceLimit
 from symscore.learn import reference, statistics
-from symscore.learn.statistics import ROWS, LevelStatistics, accumulate, regression_noise
+from symscore.learn.field import PiecewiseScore
+from symscore.learn.statistics import (
+    ROWS,
+    LevelStatistics,
+    accumulate,
+    accumulate_folds,
+    regression_noise,
+)
 from symscore.mixture import GaussianMixture
 from symscore.schedule import NoiseLevel
 from tests.flows import random_mixture
@@ -126,6 +133,95 @@ def test_sums_do_not_depend_on_the_number_of_threads(monkeypatch):
     assert all((found[0].gram == other.gram).all() for other in found)
     assert all((found[0].cross == other.cross).all() for other in found)
     assert all(found[0].energy == other.energy for other in found)
+
+
+# ---- folds
+
+LABELS = [0, 3, 4]  # of which some folds have fewer rows than a block, and one number is missing
+
+
+def fold_sums(n: int, pairs: int = 2) -> tuple[dict[int, LevelStatistics], dict, np.ndarray]:
+    """Sums of all folds at once; the options and rows for sums of one; the folds."""
+    x, weights = rows_of(2, n)
+    noises = [regression_noise(0, level, x.shape) for level in range(pairs)]
+    folds = np.random.default_rng(1).choice(LABELS, p=[0.1, 0.2, 0.7], size=n)
+    rows = {"x": x, "weights": weights, "noises": noises}
+    crude = random_mixture(2, 3, 3)
+    return accumulate_folds(crude, 2.0, **rows, folds=folds, degree=2, rho=RHO), rows, folds
+
+
+@pytest.mark.parametrize("n", [60, 3 * ROWS])
+def test_sums_of_folds_are_those_of_their_rows(n):
+    parts, rows, folds = fold_sums(n)
+    assert list(parts) == LABELS
+    for label, part in parts.items():
+        own = folds == label
+        alone = accumulate(
+            part.crude,
+            2.0,
+            rows["x"][own],
+            rows["weights"][own],
+            [noise[own] for noise in rows["noises"]],
+            degree=2,
+            rho=RHO,
+        )
+        # Blocks are cut within a fold: these are the same sums in the same order.
+        for name in ("gram", "cross", "energy"):
+            assert np.array_equal(getattr(part, name), getattr(alone, name)), name
+        assert abs(part.weight - alone.weight) <= roundoff(2 * n, 1)
+
+
+def test_sums_of_folds_add_up_to_those_of_all_rows():
+    parts, rows, _ = fold_sums(900)
+    together = parts[0] + parts[3] + parts[4]
+    whole = accumulate(together.crude, 2.0, **rows, degree=2, rho=RHO)
+    scale = np.sqrt(np.diagonal(whole.gram))
+    limit = roundoff(8 * 900, np.outer(scale, scale))
+    assert np.all(np.abs(together.gram - whole.gram) <= limit)
+    limit = roundoff(8 * 900, scale[:, None] * whole.energy**0.5)
+    assert np.all(np.abs(together.cross - whole.cross) <= limit)
+    assert abs(together.energy - whole.energy) <= roundoff(8 * 900, whole.energy)
+    assert abs(together.weight - whole.weight) <= roundoff(900, 1)
+
+
+def test_sums_of_folds_do_not_depend_on_the_number_of_threads(monkeypatch):
+    found = []
+    for threads in (1, 2, 5):
+        monkeypatch.setattr(arrays, "cpu_count", lambda threads=threads: threads)
+        found.append(fold_sums(11 * ROWS)[0])  # more blocks than one wave
+    for other in found[1:]:
+        for label, part in found[0].items():
+            assert (part.gram == other[label].gram).all()
+            assert (part.cross == other[label].cross).all()
+            assert part.energy == other[label].energy
+
+
+def test_taking_away_a_fold_leaves_the_others():
+    parts, _, _ = fold_sums(300)
+    rest = parts[0] + parts[3]
+    again = rest + parts[4] - parts[4]
+    scale = np.sqrt(np.diagonal((rest + parts[4]).gram))
+    assert np.all(np.abs(again.gram - rest.gram) <= roundoff(4, np.outer(scale, scale)))
+    assert abs(again.weight - rest.weight) <= roundoff(4, 1)
+
+
+@pytest.mark.parametrize("n", [1, 63, 64, 65, ROWS + 1])
+def test_tiles_of_any_fill_are_the_twins(n):
+    crude, kappa = random_mixture(2, 3, 3), 2.0
+    x, weights = rows_of(2, n)
+    noise = regression_noise(0, 0, x.shape)
+    total = accumulate(crude, kappa, x, weights, [noise], degree=1, rho=RHO)
+    y = np.concatenate([kappa * x + noise, kappa * x - noise])
+    target, v = np.tile(x, (2, 1)), np.tile(weights, 2) / 2
+    field = PiecewiseScore(crude, NoiseLevel.from_kappa(kappa), np.zeros((3, 3, 2)), RHO)
+    gram, cross, energy = reference.normal_equations(field, 1, y, target, v)
+    size = np.abs(target).max() + np.abs(reference.denoise(field, y)).max()
+    scale = np.sqrt(np.diagonal(gram)) + FLOOR
+    limit = roundoff(256 * (n + 1), np.outer(scale, scale)) + 2 * FLOOR * scale
+    assert np.all(np.abs(total.gram - gram) <= limit)
+    cross_limit = roundoff(256 * (n + 1), scale * size) + FLOOR * size
+    assert np.all(np.abs(total.cross - cross) <= cross_limit[:, None])
+    assert abs(total.energy - energy) <= roundoff(256 * (n + 1), size**2)
 
 
 # ---- solving

@@ -1,0 +1,345 @@
+"""The race: who is tried, who survives, what is chosen, and what it is worth."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from symscore.learn import choose as module
+from symscore.learn.choose import (
+    RACED,
+    SHARED,
+    WORTH,
+    Choice,
+    Options,
+    choose,
+    nats_saved,
+    spread,
+    survivors,
+)
+from symscore.learn.combine import Combination
+from symscore.learn.partition import EMCells, KMeansCells
+from symscore.learn.select import Candidate, CrossFit, Sample, cross_fit, fit_cells
+from tests.flows import random_mixture
+from tests.tolerances import roundoff
+
+ONE, TWO, THREE, FOUR = EMCells(1), EMCells(2), KMeansCells(3), KMeansCells(4)
+DEGREES = {ONE: 1, TWO: 2, THREE: 2, FOUR: 0}
+OPTIONS = Options(2, DEGREES, (1e-2, np.inf, 1e-1), (3.0, 2.0), 3, 50)
+
+
+# ---- what is tried
+
+
+def test_first_are_every_degree_and_ridge_and_the_crude_mixture():
+    assert OPTIONS.first(TWO) == (
+        Candidate(TWO, 1, 1e-2, 3.0),
+        Candidate(TWO, 1, 1e-1, 3.0),
+        Candidate(TWO, 2, 1e-2, 3.0),
+        Candidate(TWO, 2, 1e-1, 3.0),
+        Candidate(TWO, 0, np.inf, 3.0),
+    )
+    assert OPTIONS.first(FOUR) == (Candidate(FOUR, 0, np.inf, 3.0),)
+
+
+def test_refined_are_other_radii_and_higher_degrees_and_nothing_twice():
+    found = OPTIONS.refined(TWO)
+    assert not set(found) & set(OPTIONS.first(TWO))
+    assert len(set(found)) == len(found)
+    assert all(np.isfinite(c.ridge) for c in found)
+    assert {(c.degree, c.rho) for c in found} == {(3, 3.0), (1, 2.0), (2, 2.0), (3, 2.0)}
+    assert {c.ridge for c in found} == {1e-2, 1e-1}
+
+
+def test_partitions_with_too_many_features_are_not_raised_in_degree():
+    # Three cells of degree 3 in four dimensions have 105 features, in two 30.
+    assert max(c.degree for c in replace(OPTIONS, dim=4).refined(THREE)) == 2
+    assert max(c.degree for c in OPTIONS.refined(THREE)) == 3
+
+
+def test_costly_degrees_wait_until_their_cells_have_won(monkeypatch):
+    monkeypatch.setattr(module, "CHEAP", 11)  # two cells of degree 1, and not of degree 2
+    assert {c.degree for c in OPTIONS.first(TWO)} == {0, 1}
+    assert {(c.degree, c.rho) for c in OPTIONS.refined(TWO)} == {
+        (2, 3.0),
+        (3, 3.0),
+        (1, 2.0),
+        (2, 2.0),
+        (3, 2.0),
+    }
+    monkeypatch.setattr(module, "CHEAP", 1)  # degree 1 is tried at once, whatever it costs
+    assert {c.degree for c in OPTIONS.first(TWO)} == {0, 1}
+
+
+def test_a_partition_without_degrees_has_nothing_to_refine():
+    assert OPTIONS.refined(FOUR) == ()
+
+
+def test_one_radius_and_no_higher_degree_leave_nothing_to_refine():
+    assert Options(2, DEGREES, (1e-2,), (3.0,), 2, 50).refined(TWO) == ()
+
+
+# ---- who survives
+
+PLAIN = [Candidate(EMCells(k), 0, np.inf) for k in range(1, 7)]
+
+
+def race(risks, candidates=None) -> CrossFit:
+    names = tuple(PLAIN[: np.shape(risks)[1]] if candidates is None else candidates)
+    return CrossFit(names, np.array([risks], dtype=float), np.ones(1), {})
+
+
+def test_a_race_keeps_whoever_is_good_somewhere(monkeypatch):
+    risks = [[1.0, 2.0, 3.0, 4.0], [np.nan] * 4, [4.0, 3.0, 1.0, 2.0]]
+    kappas = np.array([1.0, 1.0, 1.0])
+    want = {1: [1, 3], 2: [1, 2, 3, 4]}
+    for kept, cells in want.items():
+        monkeypatch.setattr(module, "SURVIVORS", kept)
+        assert [p.n_cells for p in survivors(race(risks), [0, 2], kappas)] == cells
+
+
+def test_a_partition_runs_with_its_best_candidate(monkeypatch):
+    monkeypatch.setattr(module, "SURVIVORS", 1)
+    candidates = [PLAIN[0], Candidate(EMCells(1), 1, 1e-2), PLAIN[1]]
+    found = survivors(race([[9.0, 1.0, 2.0]], candidates), [0], np.ones(1))
+    # The other one is the best plain mixture, which is kept for comparison.
+    assert [p.n_cells for p in found] == [1, 2]
+
+
+def test_the_best_mixture_survives_though_it_wins_nowhere(monkeypatch):
+    monkeypatch.setattr(module, "SURVIVORS", 1)
+    cells = [Candidate(KMeansCells(k), 0, np.inf) for k in (4, 8)]
+    risks = [[1.0, 2.0, 5.0, 3.0], [2.0, 1.0, 5.0, 3.0]]
+    found = survivors(race(risks, [*cells, *PLAIN[:2]]), [0, 1], np.ones(2))
+    assert found == [KMeansCells(4), KMeansCells(8), EMCells(2)]
+
+
+def test_the_best_mixture_is_judged_where_it_matters(monkeypatch):
+    # A difference of risks counts by kappa^2: a little at a sharp level is more than at a noisy.
+    monkeypatch.setattr(module, "SURVIVORS", 1)
+    cell = Candidate(KMeansCells(4), 0, np.inf)
+    risks = [[0.0, 2.0, 3.0], [0.0, 0.5, 0.4]]
+    found = survivors(race(risks, [cell, *PLAIN[:2]]), [0, 1], np.array([0.1, 10.0]))
+    assert found == [KMeansCells(4), EMCells(2)]
+
+
+# ---- what a difference of risks is worth
+
+
+def gaussian_risk(kappas, variance):
+    """Mean of |x - D(y)|^2, x ~ N(0, 1), y = kappa x + z, D of N(0, variance): closed form."""
+    gain = kappas * variance / (kappas**2 * variance + 1)
+    return (1 - kappas * gain) ** 2 + gain**2
+
+
+def divergence(kappa, variance):
+    """Kullback-Leibler divergence of N(0, kappa^2 + 1) from N(0, kappa^2 variance + 1), nats."""
+    ratio = (kappa**2 + 1) / (kappa**2 * variance + 1)
+    return 0.5 * (ratio - 1 - np.log(ratio))
+
+
+@pytest.mark.parametrize("variance", [0.5, 2.0, 9.0])
+@pytest.mark.parametrize("ratio", [1.05, 1.5])
+def test_saved_risks_are_worth_the_divergence_of_the_two_gaussians(variance, ratio):
+    kappas = 0.02 * ratio ** np.arange(np.ceil(np.log(2000) / np.log(ratio)))
+    saved = gaussian_risk(kappas, variance) - gaussian_risk(kappas, 1.0)
+    mass = np.array([0.2, 0.3, 0.5])
+    got, error = nats_saved(kappas, saved[:, None] * mass, mass)
+    want = divergence(kappas[-1], variance) - divergence(kappas[0], variance)
+    # The trapezoid rule in s = log kappa is off by at most h^2 / 12 times the integral of |f''|.
+    s = np.linspace(np.log(kappas[0]), np.log(kappas[-1]), 200_001)
+    f = np.exp(2 * s) * (gaussian_risk(np.exp(s), variance) - gaussian_risk(np.exp(s), 1.0))
+    curvature = np.abs(np.diff(f, 2)).sum() / (s[1] - s[0])
+    assert abs(got - want) <= 1.001 * np.log(ratio) ** 2 / 12 * curvature + roundoff(10**4, want)
+    assert error <= roundoff(10**3, abs(got))  # equal batches say the same
+    if ratio < 1.1:
+        assert abs(got - want) < 0.01 * want
+
+
+def test_spread_is_the_standard_error_of_a_mean():
+    values = np.random.default_rng(0).normal(size=40)
+    want = values.std(ddof=1) / np.sqrt(40)
+    assert abs(spread(values, np.ones(40)) - want) <= roundoff(200, want)
+
+
+def test_spread_of_uneven_batches_is_that_of_a_ratio():
+    rng = np.random.default_rng(1)
+    found, estimates = [], []
+    for _ in range(2000):
+        mass = rng.uniform(0.5, 2.0, size=24)
+        sums = 3.0 * mass + np.sqrt(mass) * rng.normal(size=24)
+        found.append(spread(sums, mass))
+        estimates.append(sums.sum() / mass.sum())
+    # The root mean square of estimated errors is the true one to a few per cent.
+    assert abs(np.sqrt(np.mean(np.square(found))) / np.std(estimates) - 1) < 0.15
+
+
+def test_batches_of_one_ratio_have_no_spread():
+    mass = np.array([0.25, 0.5, 1.0])
+    assert spread(2.0 * mass, mass) == 0.0
+
+
+def combination(members, losses, mixture_losses, mass) -> Combination:
+    shares = (1 / len(members),) * len(members)
+    return Combination(
+        members, shares, np.array(losses), np.array(losses), np.array(mixture_losses), mass
+    )
+
+
+def test_a_choice_is_shared_by_levels_and_its_gain_is_of_the_nodes():
+    mass = np.array([0.5, 0.5])
+    nodes = (
+        combination((0,), [1.0, 1.0], [1.0, 1.0], mass),
+        combination((1, 0), [0.5, 0.5], [0.75, 1.0], mass),
+    )
+    kappas = np.geomspace(1.0, 2.0, 2 * SHARED)
+    crossed = race([[1.0, 2.0]] * 2)
+    choice = Choice(kappas, crossed, nodes, crossed.candidates, 0)
+    for level in range(2 * SHARED):
+        node = nodes[level // SHARED]
+        assert choice.at(level) is node
+        assert choice.candidates_at(level) == tuple(crossed.candidates[j] for j in node.members)
+    # One panel between the nodes: half the sum of the ends, times the width in log kappa.
+    top = kappas[SHARED]
+    panel = 0.5 * np.log(top) * top**2
+    nats, error = choice.gain()
+    assert abs(nats - 0.75 * panel) <= roundoff(64, panel)
+    assert abs(error - 0.25 * panel) <= roundoff(64, panel)
+
+
+# ---- all of it, on few rows
+
+N = 240
+KAPPAS = np.geomspace(0.05, 20.0, 6 * SHARED)
+SMALL = Options(2, {ONE: 1, TWO: 2, THREE: 1, FOUR: 1}, (1e-2,), (3.0, 2.0), 2, 50)
+
+
+@pytest.fixture(scope="module")
+def sample():
+    rng = np.random.default_rng(1)
+    x = random_mixture(2, 3, 8).draw(N, rng=rng)
+    return Sample(x / x.std(axis=0), np.full(N, 1 / N), np.arange(N) % 3, seed=5)
+
+
+@pytest.fixture(scope="module")
+def cells(sample):
+    return {p: fit_cells(sample, p) for p in SMALL.degrees}
+
+
+def run(sample, cells, **changes):
+    calls = []
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in changes.items():
+            patch.setattr(module, name, value)
+        choice = choose(sample, KAPPAS, cells, SMALL, progress=lambda *call: calls.append(call))
+    return choice, calls
+
+
+@pytest.fixture(scope="module")
+def everything(sample, cells):
+    """The choice without a race, for there are few rows, and with all combinations."""
+    return run(sample, cells, WORTH=-np.inf)[0]
+
+
+def test_at_every_node_the_best_of_all_comes_first(everything):
+    for k, node in zip(range(0, len(KAPPAS), SHARED), everything.nodes, strict=True):
+        assert node.members[0] == np.nanargmin(everything.crossed.risks[k])
+
+
+def test_nothing_is_tried_between_nodes(everything):
+    between = np.arange(len(KAPPAS)) % SHARED != 0
+    assert np.isnan(everything.crossed.risks[between]).all()
+
+
+def test_refinements_are_tried_where_their_partition_has_won_and_nowhere_else(everything):
+    risks, candidates = everything.crossed.risks[::SHARED], everything.crossed.candidates
+    first = {c for p in SMALL.degrees for c in SMALL.first(p)}
+    plain = [j for j, c in enumerate(candidates) if c in first]
+    assert not np.isnan(risks[:, plain]).any()
+    winners = [candidates[plain[j]].partition for j in risks[:, plain].argmin(axis=1)]
+    assert len(set(winners)) > 1  # so that the test says something
+    for j, candidate in enumerate(candidates):
+        if candidate not in first:
+            assert candidate in SMALL.refined(candidate.partition)
+            tried = ~np.isnan(risks[:, j])
+            assert tried.tolist() == [winner == candidate.partition for winner in winners]
+
+
+def test_what_was_tried_is_listed_once(everything):
+    assert len(set(everything.tried)) == len(everything.tried)
+    assert set(everything.tried) == set(everything.crossed.candidates)
+
+
+def test_the_plain_mixture_is_the_best_one_of_em(everything):
+    crossed = everything.crossed
+    worth = KAPPAS[::SHARED] ** 2 @ crossed.risks[::SHARED]
+    plain = [
+        j
+        for j, c in enumerate(crossed.candidates)
+        if np.isinf(c.ridge) and isinstance(c.partition, EMCells)
+    ]
+    assert everything.mixture in plain
+    assert worth[everything.mixture] == worth[plain].min()
+
+
+def test_combinations_never_lose_to_their_first_member(everything):
+    assert any(len(node.members) > 1 for node in everything.nodes)
+    for node in everything.nodes:
+        assert node.losses.sum() <= node.best_losses.sum() * (1 + roundoff(10**4, 1))
+
+
+def test_combinations_that_are_not_worth_it_are_dropped_altogether(sample, cells, everything):
+    alone = run(sample, cells, WORTH=np.inf)[0]
+    for one, other in zip(alone.nodes, everything.nodes, strict=True):
+        assert one.members == other.members[:1]
+        assert one.shares == (1.0,)
+        assert (one.losses == other.best_losses).all()
+    saved = np.stack([node.best_losses - node.losses for node in everything.nodes])
+    worth, error = nats_saved(KAPPAS[::SHARED], saved, everything.nodes[0].mass)
+    usual = run(sample, cells)[0]
+    kept = any(len(node.members) > 1 for node in usual.nodes)
+    assert kept == (worth > WORTH * error)
+
+
+def test_gain_is_that_of_the_nodes(everything):
+    saved = np.stack([node.mixture_losses - node.losses for node in everything.nodes])
+    want = nats_saved(KAPPAS[::SHARED], saved, everything.nodes[0].mass)
+    assert everything.gain() == want
+
+
+def test_a_race_of_many_rows_keeps_few_partitions(sample, cells, everything):
+    few = N - 40
+    choice, _ = run(sample, cells, SURVIVORS=1, RACE_ROWS=few)
+    first = [c for p in SMALL.degrees for c in SMALL.first(p)]
+    assert set(first) <= set(choice.tried)
+    nodes = range(0, len(KAPPAS), SHARED)
+    raced = [nodes[round(share * (len(nodes) - 1))] for share in RACED]
+    thinned = sample.thinned(few)
+    race = cross_fit(thinned, KAPPAS, first, cells, raced, progress=lambda *_: None)
+    risks = race.risks[raced]
+    winners = {first[j].partition for j in risks.argmin(axis=1)}
+    plain = [j for j, c in enumerate(first) if np.isinf(c.ridge) and c.partition in (ONE, TWO)]
+    best = plain[int((KAPPAS[raced] ** 2 @ risks[:, plain]).argmin())]
+    kept = {c.partition for c in choice.crossed.candidates}
+    assert kept == winners | {first[best].partition}
+    assert len(kept) < len(SMALL.degrees)  # so that the test says something
+    # What is left is judged on all rows, as it would have been among all.
+    for j, candidate in enumerate(choice.crossed.candidates):
+        if candidate in first:
+            own = everything.crossed.candidates.index(candidate)
+            assert np.array_equal(
+                choice.crossed.risks[:, j], everything.crossed.risks[:, own], equal_nan=True
+            )
+
+
+def test_the_choice_is_the_same_every_time(sample, cells, everything):
+    again = run(sample, cells, WORTH=-np.inf)[0]
+    assert np.array_equal(again.crossed.losses, everything.crossed.losses, equal_nan=True)
+    assert [n.shares for n in again.nodes] == [n.shares for n in everything.nodes]
+
+
+def test_progress_never_passes_its_total(sample, cells):
+    calls = run(sample, cells, SURVIVORS=1, RACE_ROWS=N - 40)[1]
+    assert {text for text, *_ in calls} == {"choosing cells", "combining"}
+    assert all(0 < done <= total for _, done, total in calls)
+    assert calls[-1] == ("combining", 6, 6)
