@@ -14,10 +14,10 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from symscore import ScoreDensity
 from symscore.data import old_faithful
-from symscore.errors import BadData, BadOption, ChainsDisagree, FewEffectiveDraws
+from symscore.errors import BadData, BadOption, ChainsDisagree, FewEffectiveDraws, TooFewRows
 from symscore.recipes import Auto
 
-QUICK = Auto(em=(1, 2), kmeans=())
+QUICK = Auto(em=(1, 2), kmeans=(), rhos=(3.0,), refined_degree=1, max_ratio=2.0)
 
 
 @pytest.fixture(scope="module")
@@ -157,12 +157,25 @@ def test_from_idata_warns_of_what_the_draws_are_worth() -> None:
         (lambda x: x.assign(total=x.eruptions + x.waiting), "exact linear relation"),
         (lambda x: x.replace({"waiting": {96: np.inf}}), "inf at row 148, column 'waiting'"),
         (lambda x: x.mask(x.waiting == 96), "NaN at row 148, column 'eruptions'"),
-        (lambda x: x.iloc[:3], "Expected at least 4 distinct rows"),
+        (lambda x: x.iloc[:1], "a minimum of 2 is required"),
     ],
 )
 def test_unusable_data_are_named(faithful: pd.DataFrame, change, message: str) -> None:
     with pytest.raises(BadData, match=message):
         ScoreDensity(QUICK).fit(change(faithful))
+
+
+def test_few_rows_give_one_gaussian_and_say_so() -> None:
+    x = np.random.default_rng(0).normal(size=(9, 30))
+    with pytest.warns(TooFewRows, match="at least 32 distinct rows for 30 columns") as caught:
+        density = ScoreDensity(QUICK, random_state=0).fit(x)
+    assert caught[0].filename == __file__
+    assert np.isfinite(density.score_samples(x)).all()
+    # Correlations are shrunk, by 30 / 39; means and variances are those of the rows.
+    flow = density.flow_
+    assert np.allclose(flow.ladder.frame.loc, x.mean(axis=0))
+    covariance = flow.ladder.frame.scale_tril @ flow.ladder.frame.scale_tril.T
+    assert np.allclose(np.diagonal(covariance), x.var(axis=0))
 
 
 def test_misuse(fitted: ScoreDensity, faithful: pd.DataFrame) -> None:

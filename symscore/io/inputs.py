@@ -27,16 +27,20 @@ def finite_rows(estimator: BaseEstimator, X: Any, *, reset: bool = False) -> Flo
     Raises
     ------
     BadData
-        Naming the first cell that is not finite.
+        Naming the first cell that is not finite; on too few rows, or other columns than those of
+        the fit.
     """
-    points = validate_data(
-        estimator,
-        X,
-        dtype=np.float64,
-        reset=reset,
-        ensure_min_samples=2 if reset else 1,
-        ensure_all_finite=False,
-    )
+    try:
+        points = validate_data(
+            estimator,
+            X,
+            dtype=np.float64,
+            reset=reset,
+            ensure_min_samples=2 if reset else 1,
+            ensure_all_finite=False,
+        )
+    except ValueError as error:  # of shape, number of rows or names, in scikit-learn's words
+        raise BadData(str(error)) from error
     bad = np.argwhere(~np.isfinite(points))
     if len(bad):
         row, column = bad[0]

@@ -88,9 +88,9 @@ def prepare(
 def _warn_of(left_out: tuple[int, ...], x: FloatArray) -> None:
     shown = ", ".join(str(row) for row in left_out[:5]) + (", ..." if len(left_out) > 5 else "")
     warnings.warn(
-        f"Left out {len(left_out)} isolated rows far from all others (row {shown}; the first is "
-        f"{x[left_out[0]]}). If they are real, more of them are needed to learn from; if not, "
+        f"Left out {len(left_out)} isolated row(s) far from all others: row {shown}, the first "
+        f"being {x[left_out[0]]}. If they are real, more of them are needed to learn from; if not, "
         "drop them.",
         OutliersLeftOut,
-        stacklevel=4,
+        stacklevel=5,
     )

@@ -171,7 +171,7 @@ class Auto:
             f"Expected at least {dim + 2} distinct rows for {dim} columns to learn a shape; got "
             f"{n}: the density is one Gaussian with shrunk covariance.",
             TooFewRows,
-            stacklevel=3,
+            stacklevel=4,
         )
         crude = GaussianMixture(np.ones(1), np.zeros((1, dim)), np.eye(dim)[None])
         schedule, smoothing = self._schedule([crude], ready.rounding)
