@@ -91,10 +91,10 @@ def fit(
         "steps_shrunk": sum(step.factors != (1.0, 1.0) for step in steps),
     }
     if json:
-        _print_json(report | {"learned": learned.to_dict()})
+        _print_json(report | {"report": density.report_.to_dict()})
         return
     _show(report, as_json=False)
-    print(f"\n{learned}")
+    print(f"\n{density.report_}")
 
 
 @app.command()

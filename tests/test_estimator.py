@@ -1,5 +1,6 @@
 """The scikit-learn estimator: its protocol, its figures, its refusals."""
 
+import json
 import warnings
 
 import numpy as np
@@ -82,8 +83,15 @@ def test_report_says_how(fitted: ScoreDensity) -> None:
     assert report.ladder.n_rows == 272
     assert report.ladder.n_distinct < 272
     assert len(report.ladder.levels) == 2 * len(report.steps) == len(fitted.ladder_.levels)
-    assert all(level.risk <= level.crude_risk for level in report.ladder.levels)
+    assert all(level.risk > 0 and level.error > 0 for level in report.ladder.levels)
     assert all(min(step.first_stage, step.second_stage) >= 0.1 for step in report.steps)
+    points = sum(step.n_points for step in report.steps)
+    assert f"checked at {points} points of {len(report.steps)} steps" in str(report)
+    assert str(report.ladder.gain) in str(report)
+    plain = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert plain["seed"] == 0
+    assert len(plain["steps"]) == len(report.steps)
+    assert plain["ladder"]["n_rows"] == 272
 
 
 def test_weights_are_repeated_rows(faithful: pd.DataFrame) -> None:
