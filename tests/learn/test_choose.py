@@ -14,6 +14,7 @@ from symscore.learn.choose import (
     Options,
     choose,
     nats_saved,
+    nodes_of,
     spread,
     survivors,
 )
@@ -186,6 +187,15 @@ def combination(members, losses, mixture_losses, mass) -> Combination:
     )
 
 
+@pytest.mark.parametrize("n_levels", [2, SHARED, SHARED + 2, 6 * SHARED])
+def test_nodes_are_the_sharpest_levels_of_what_shares_them(n_levels):
+    nodes = nodes_of(n_levels)
+    assert nodes[-1] == n_levels - 1
+    for level in range(n_levels):
+        node = nodes[level // SHARED]
+        assert level <= node < level + SHARED
+
+
 def test_a_choice_is_shared_by_levels_and_its_gain_is_of_the_nodes():
     mass = np.array([0.5, 0.5])
     nodes = (
@@ -200,8 +210,8 @@ def test_a_choice_is_shared_by_levels_and_its_gain_is_of_the_nodes():
         assert choice.at(level) is node
         assert choice.candidates_at(level) == tuple(crossed.candidates[j] for j in node.members)
     # One panel between the nodes: half the sum of the ends, times the width in log kappa.
-    top = kappas[SHARED]
-    panel = 0.5 * np.log(top) * top**2
+    low, top = kappas[SHARED - 1], kappas[-1]
+    panel = 0.5 * np.log(top / low) * top**2
     nats, error = choice.gain()
     assert abs(nats - 0.75 * panel) <= roundoff(64, panel)
     assert abs(error - 0.25 * panel) <= roundoff(64, panel)
@@ -211,6 +221,7 @@ def test_a_choice_is_shared_by_levels_and_its_gain_is_of_the_nodes():
 
 N = 240
 KAPPAS = np.geomspace(0.05, 20.0, 6 * SHARED)
+NODES = list(nodes_of(len(KAPPAS)))
 SMALL = Options(2, {ONE: 1, TWO: 2, THREE: 1, FOUR: 1}, (1e-2,), (3.0, 2.0), 2, 50)
 
 
@@ -242,17 +253,18 @@ def everything(sample, cells):
 
 
 def test_at_every_node_the_best_of_all_comes_first(everything):
-    for k, node in zip(range(0, len(KAPPAS), SHARED), everything.nodes, strict=True):
+    for k, node in zip(NODES, everything.nodes, strict=True):
         assert node.members[0] == np.nanargmin(everything.crossed.risks[k])
 
 
 def test_nothing_is_tried_between_nodes(everything):
-    between = np.arange(len(KAPPAS)) % SHARED != 0
+    between = np.setdiff1d(np.arange(len(KAPPAS)), NODES)
+    assert len(between) > 0
     assert np.isnan(everything.crossed.risks[between]).all()
 
 
 def test_refinements_are_tried_where_their_partition_has_won_and_nowhere_else(everything):
-    risks, candidates = everything.crossed.risks[::SHARED], everything.crossed.candidates
+    risks, candidates = everything.crossed.risks[NODES], everything.crossed.candidates
     first = {c for p in SMALL.degrees for c in SMALL.first(p)}
     plain = [j for j, c in enumerate(candidates) if c in first]
     assert not np.isnan(risks[:, plain]).any()
@@ -272,7 +284,7 @@ def test_what_was_tried_is_listed_once(everything):
 
 def test_the_plain_mixture_is_the_best_one_of_em(everything):
     crossed = everything.crossed
-    worth = KAPPAS[::SHARED] ** 2 @ crossed.risks[::SHARED]
+    worth = KAPPAS[NODES] ** 2 @ crossed.risks[NODES]
     plain = [
         j
         for j, c in enumerate(crossed.candidates)
@@ -295,7 +307,7 @@ def test_combinations_that_are_not_worth_it_are_dropped_altogether(sample, cells
         assert one.shares == (1.0,)
         assert (one.losses == other.best_losses).all()
     saved = np.stack([node.best_losses - node.losses for node in everything.nodes])
-    worth, error = nats_saved(KAPPAS[::SHARED], saved, everything.nodes[0].mass)
+    worth, error = nats_saved(KAPPAS[NODES], saved, everything.nodes[0].mass)
     usual = run(sample, cells)[0]
     kept = any(len(node.members) > 1 for node in usual.nodes)
     assert kept == (worth > WORTH * error)
@@ -303,7 +315,7 @@ def test_combinations_that_are_not_worth_it_are_dropped_altogether(sample, cells
 
 def test_gain_is_that_of_the_nodes(everything):
     saved = np.stack([node.mixture_losses - node.losses for node in everything.nodes])
-    want = nats_saved(KAPPAS[::SHARED], saved, everything.nodes[0].mass)
+    want = nats_saved(KAPPAS[NODES], saved, everything.nodes[0].mass)
     assert everything.gain() == want
 
 
@@ -312,8 +324,7 @@ def test_a_race_of_many_rows_keeps_few_partitions(sample, cells, everything):
     choice, _ = run(sample, cells, SURVIVORS=1, RACE_ROWS=few)
     first = [c for p in SMALL.degrees for c in SMALL.first(p)]
     assert set(first) <= set(choice.tried)
-    nodes = range(0, len(KAPPAS), SHARED)
-    raced = [nodes[round(share * (len(nodes) - 1))] for share in RACED]
+    raced = [NODES[round(share * (len(NODES) - 1))] for share in RACED]
     thinned = sample.thinned(few)
     race = cross_fit(thinned, KAPPAS, first, cells, raced, progress=lambda *_: None)
     risks = race.risks[raced]
