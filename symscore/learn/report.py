@@ -23,7 +23,7 @@ class LevelChoice:
     n_cells : int
         Cells of all of them in the fit to all rows; small ones may have been merged.
     risk, error : float
-        Held-out mean of |x_0 - D|^2 in whitened units, and its standard error.
+        Held-out mean of ``|x_0 - D|^2`` in whitened units, and its standard error.
     mixture_risk : float
         Of the best plain Gaussian mixture.
     """

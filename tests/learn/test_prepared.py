@@ -90,7 +90,9 @@ def test_repetitions_of_an_isolated_row_are_all_named(x):
 
 def test_a_long_list_of_rows_is_cut_short(x):
     far = 1e6 * (1 + np.arange(16.0).reshape(8, 2))
-    with pytest.warns(OutliersLeftOut, match=r"Left out 8 .*: row 0, 1, 2, 3, 4, \.\.\., the first"):
+    with pytest.warns(
+        OutliersLeftOut, match=r"Left out 8 .*: row 0, 1, 2, 3, 4, \.\.\., the first"
+    ):
         ready(np.concatenate([far, x]))
 
 
