@@ -1,5 +1,6 @@
 """The race for the best cells of every level: all candidates first, refinements of winners last."""
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -19,6 +20,7 @@ RACED = (0.3, 0.5, 0.7, 0.9)  # ... at these places along the ladder
 SURVIVORS = 3  # partitions kept at each of these
 WORTH = 2.0  # standard errors of their gain that combinations must be worth
 SHARED = 4  # consecutive fields, two steps, that share the choice made at the last of them
+NOISY = 0.3  # kappa below which all share one choice: no cells matter much in so much noise
 
 
 @final
@@ -78,7 +80,7 @@ class Choice:
 
     def at(self, level: int) -> Combination:
         """Return the combination that fits a level."""
-        return self.nodes[level // SHARED]
+        return self.nodes[bisect_left(nodes_of(self.kappas), level)]
 
     def candidates_at(self, level: int) -> tuple[Candidate, ...]:
         """Return its candidates."""
@@ -91,7 +93,7 @@ class Choice:
         two denoisers' held-out log densities differ by half the integral of the difference of
         their risks over the signal-to-noise ratio kappa^2: here the trapezoid rule in log kappa.
         """
-        kappas = self.kappas[list(nodes_of(len(self.kappas)))]
+        kappas = self.kappas[list(nodes_of(self.kappas))]
         return nats_saved(
             kappas,
             np.stack([node.mixture_losses - node.losses for node in self.nodes]),
@@ -99,14 +101,16 @@ class Choice:
         )
 
 
-def nodes_of(n_levels: int) -> tuple[int, ...]:
+def nodes_of(kappas: FloatArray) -> tuple[int, ...]:
     """Return the levels at which choices are made: the sharpest one of every few.
 
     Cells that serve a sharp level serve a noisier one nearly as well as its own best, and not the
     other way round: on a ring, cells chosen at kappa = 1.6 were five times worse at 3.0 than those
     chosen at 3.5.
     """
-    return tuple(min(k + SHARED, n_levels) - 1 for k in range(0, n_levels, SHARED))
+    first = SHARED * (int(np.count_nonzero(kappas < NOISY)) // SHARED)
+    first = min(first, len(kappas) - 1)
+    return tuple(min(k + SHARED, len(kappas)) - 1 for k in range(first, len(kappas), SHARED))
 
 
 def nats_saved(kappas: FloatArray, saved: FloatArray, mass: FloatArray) -> tuple[float, float]:
@@ -138,7 +142,7 @@ def choose(
     partition has won. At every node the best few are then combined, and the combinations kept if
     together they are worth two standard errors of the gain.
     """
-    nodes = nodes_of(len(kappas))
+    nodes = nodes_of(kappas)
     partitions = list(cells)
     tried: dict[Candidate, None] = {}
     candidates = [c for partition in partitions for c in options.first(partition)]

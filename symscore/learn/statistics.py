@@ -15,7 +15,7 @@ from symscore.mixture import GaussianMixture
 from symscore.schedule import NoiseLevel
 
 ROWS = 512  # rows per block; fixed, so that sums do not depend on the number of threads
-WAVE = 8  # blocks summed side by side, each with a Gram matrix of its own
+WAVE = 16  # blocks summed side by side, each with a Gram matrix of its own
 GRAM_LIMIT = 2**30  # bytes of one Gram matrix
 
 

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from symscore.errors import BadData, BadOption, OutliersLeftOut, TooFewRows
 from symscore.flow.flow import ScoreFlow
 from symscore.learn import choose as choosing
-from symscore.learn.choose import SHARED, nodes_of
+from symscore.learn.choose import nodes_of
 from symscore.learn.frame import fit_whitening
 from symscore.learn.ladder import ScoreLadder
 from symscore.learn.partition import EMCells, KMeansCells
@@ -111,10 +111,10 @@ def test_some_steps_share_the_choice_at_their_sharpest_level(combined):
     ladder, report, choice = combined
     assert report.tried == choice.tried
     for k, (level, field) in enumerate(zip(report.levels, ladder.fields, strict=True)):
-        node = choice.nodes[k // SHARED]
+        node = choice.at(k)
         candidates = tuple(choice.crossed.candidates[j] for j in node.members)
         assert (level.candidates, level.shares) == (candidates, node.shares)
-        at = nodes_of(len(ladder.fields))[k // SHARED]
+        at = next(n for n in nodes_of(choice.kappas) if n >= k)
         assert candidates[0] == choice.crossed.candidates[choice.crossed.best(at)]
         assert abs(level.risk - node.losses.sum() / node.mass.sum()) <= roundoff(8, level.risk)
         plain = choice.crossed.risks[at, choice.mixture]

@@ -7,6 +7,7 @@ import pytest
 
 from symscore.learn import choose as module
 from symscore.learn.choose import (
+    NOISY,
     RACED,
     SHARED,
     WORTH,
@@ -189,11 +190,25 @@ def combination(members, losses, mixture_losses, mass) -> Combination:
 
 @pytest.mark.parametrize("n_levels", [2, SHARED, SHARED + 2, 6 * SHARED])
 def test_nodes_are_the_sharpest_levels_of_what_shares_them(n_levels):
-    nodes = nodes_of(n_levels)
+    kappas = np.geomspace(NOISY, 100 * NOISY, n_levels)
+    nodes = nodes_of(kappas)
     assert nodes[-1] == n_levels - 1
     for level in range(n_levels):
         node = nodes[level // SHARED]
         assert level <= node < level + SHARED
+
+
+@pytest.mark.parametrize("n_noisy", [1, SHARED, 3 * SHARED + 1, 5 * SHARED])
+def test_levels_of_much_noise_share_one_choice(n_noisy):
+    few = 2 * SHARED
+    kappas = np.concatenate([np.full(n_noisy, NOISY / 2), np.full(few, 2 * NOISY)])
+    nodes = nodes_of(kappas)
+    assert nodes[-1] == len(kappas) - 1
+    assert nodes[0] >= n_noisy - 1
+    assert nodes[0] < n_noisy + SHARED
+    assert kappas[nodes[0]] >= NOISY
+    # Also where every level is noisy there is a choice.
+    assert nodes_of(kappas[:n_noisy])[-1] == n_noisy - 1
 
 
 def test_a_choice_is_shared_by_levels_and_its_gain_is_of_the_nodes():
@@ -221,7 +236,7 @@ def test_a_choice_is_shared_by_levels_and_its_gain_is_of_the_nodes():
 
 N = 240
 KAPPAS = np.geomspace(0.05, 20.0, 6 * SHARED)
-NODES = list(nodes_of(len(KAPPAS)))
+NODES = list(nodes_of(KAPPAS))
 SMALL = Options(2, {ONE: 1, TWO: 2, THREE: 1, FOUR: 1}, (1e-2,), (3.0, 2.0), 2, 50)
 
 
@@ -353,4 +368,4 @@ def test_progress_never_passes_its_total(sample, cells):
     calls = run(sample, cells, SURVIVORS=1, RACE_ROWS=N - 40)[1]
     assert {text for text, *_ in calls} == {"choosing cells", "combining"}
     assert all(0 < done <= total for _, done, total in calls)
-    assert calls[-1] == ("combining", 6, 6)
+    assert calls[-1] == ("combining", len(NODES), len(NODES))
