@@ -110,9 +110,10 @@ def best_shares(products: FloatArray) -> tuple[list[int], FloatArray]:
             weights = simplex_minimum(some)
             if weights.min() >= SMALLEST:
                 trials.append((float(weights @ some @ weights), j, weights))
-        if not trials or min(trials, key=lambda trial: trial[:2])[0] >= loss:
+        best = min(trials, key=lambda trial: trial[:2], default=None)
+        if best is None or best[0] >= loss:
             break
-        loss, j, shares = min(trials, key=lambda trial: trial[:2])
+        loss, j, shares = best
         chosen = [*chosen, j]
     return chosen, shares
 

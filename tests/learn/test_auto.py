@@ -16,8 +16,9 @@ from symscore.learn.choose import nodes_of
 from symscore.learn.frame import fit_whitening
 from symscore.learn.ladder import ScoreLadder
 from symscore.learn.partition import EMCells, KMeansCells
+from symscore.learn.prepared import BLUR
 from symscore.learn.recipes import auto
-from symscore.learn.recipes.auto import BLUR, Auto
+from symscore.learn.recipes.auto import Auto
 from symscore.learn.report import LadderReport
 from symscore.schedule import balanced_step
 from tests.flows import random_mixture

@@ -22,8 +22,6 @@ from symscore.learn.select import Candidate, Cells, Progress, Sample, fit_cells
 from symscore.mixture import GaussianMixture
 from symscore.schedule import NoiseLevel, Schedule
 
-# Noise of half a rounding step leaves a ripple of 2 exp(-pi^2 / 2), 1.4 %, of the rounding grid.
-BLUR = 0.5
 RESERVOIR = 50_000  # rows on which cells are found and chosen; the final sums run over all
 REFINED = 240  # features up to which the refined degree is tried
 LARGEST = 700  # features of a level that are tried: the work grows with their square
@@ -114,7 +112,7 @@ class Auto:
             progress("finding components", done, len(degrees))
             cells[partition] = fit_cells(reservoir, partition)
         crudes = [found.whole for found in cells.values()]
-        schedule, smoothing = self._schedule(crudes, ready.rounding)
+        schedule, smoothing = self._schedule(ready, crudes)
         kappas = schedule.field_kappas
         options = Options(dim, degrees, self.ridges, self.rhos, self.refined_degree, REFINED)
         choice = choose(reservoir, kappas, cells, options, progress=progress)
@@ -155,12 +153,9 @@ class Auto:
         return blended(members, choice.at(level).shares)
 
     def _schedule(
-        self, crudes: Sequence[GaussianMixture], rounding: float
+        self, ready: Prepared, crudes: Sequence[GaussianMixture]
     ) -> tuple[Schedule, float]:
-        """Return the levels, and the smoothing left at the last one."""
-        smallest = min(np.linalg.eigvalsh(m.covariances).min() for m in crudes) ** 0.5
-        smoothing = max(self.sharpness * smallest, BLUR * rounding)
-        return Schedule.up_to(1 / smoothing, max_ratio=self.max_ratio), smoothing
+        return ready.schedule(crudes, sharpness=self.sharpness, max_ratio=self.max_ratio)
 
     def _one_gaussian(
         self, ready: Prepared, n_rows: int, names: tuple[str, ...]
@@ -174,7 +169,7 @@ class Auto:
             stacklevel=4,
         )
         crude = GaussianMixture(np.ones(1), np.zeros((1, dim)), np.eye(dim)[None])
-        schedule, smoothing = self._schedule([crude], ready.rounding)
+        schedule, smoothing = self._schedule(ready, [crude])
         candidate = Candidate(EMCells(1), 0, np.inf, self.rhos[0])
         fields = tuple(
             PiecewiseScore(crude, NoiseLevel.from_kappa(kappa), np.zeros((1, 0, dim)))

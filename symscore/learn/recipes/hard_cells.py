@@ -12,11 +12,10 @@ from symscore.learn.hard import HardLadder, HardScore, fit_hard_score
 from symscore.learn.ladder import ScoreLadder
 from symscore.learn.partition import KMeansCells
 from symscore.learn.prepared import prepare
-from symscore.learn.recipes.auto import BLUR
 from symscore.learn.report import LadderReport, LevelChoice
 from symscore.learn.select import Candidate, Progress, Sample
 from symscore.mixture import GaussianMixture
-from symscore.schedule import NoiseLevel, Schedule
+from symscore.schedule import NoiseLevel
 
 
 @final
@@ -102,9 +101,9 @@ class HardCells:
         sample = Sample(ready.x, ready.weights, np.zeros(n, dtype=np.int64), seed)
         cells = KMeansCells(self.n_cells)
         crude = cells.fit(sample.x, sample.weights, seed=seed)
-        smallest = float(np.linalg.eigvalsh(crude.covariances).min()) ** 0.5
-        smoothing = max(self.sharpness * smallest, BLUR * ready.rounding)
-        schedule = Schedule.up_to(1 / smoothing, max_ratio=self.max_ratio)
+        schedule, smoothing = ready.schedule(
+            [crude], sharpness=self.sharpness, max_ratio=self.max_ratio
+        )
         hard, soft = [], []
         for level, kappa in enumerate(schedule.field_kappas.tolist()):
             hard.append(self._hard(sample, crude, level, kappa))
