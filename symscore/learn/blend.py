@@ -16,6 +16,15 @@ from symscore.learn.packed import Packed, pack
 from symscore.schedule import NoiseLevel
 
 
+def checked_shares(values: ArrayLike, n_members: int) -> FloatArray:
+    """Return shares (n_members,) that are positive with sum one, or raise BadData."""
+    shares = frozen(values)
+    check_shape("shares", shares, n_members)
+    if not (np.all(shares > 0) and abs(shares.sum() - 1) <= 1e-9):
+        raise BadData(f"Expected positive shares with sum one; got {shares}.")
+    return shares
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class BlendedScore:
@@ -46,12 +55,9 @@ class BlendedScore:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "members", tuple(self.members))
-        object.__setattr__(self, "shares", frozen(self.shares))
         if not self.members:
             raise BadOption("Expected at least one member; got none.")
-        check_shape("shares", self.shares, len(self.members))
-        if not (np.all(self.shares > 0) and abs(self.shares.sum() - 1) <= 1e-9):
-            raise BadData(f"Expected positive shares with sum one; got {self.shares}.")
+        object.__setattr__(self, "shares", checked_shares(self.shares, len(self.members)))
         if any(m.level != self.level or m.dim != self.dim for m in self.members):
             raise BadData("Expected members of one level and dimension; got different ones.")
 

@@ -6,8 +6,9 @@ from typing import final
 
 import numpy as np
 
-from symscore.arrays import FloatArray, check_shape, frozen
+from symscore.arrays import FloatArray
 from symscore.errors import BadData, BadOption
+from symscore.learn.blend import checked_shares
 from symscore.learn.frame import Whitening
 from symscore.learn.ladder import ScoreLadder
 from symscore.mixture import GaussianMixture
@@ -62,12 +63,9 @@ class LevelDesign:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "members", tuple(self.members))
-        object.__setattr__(self, "shares", frozen(self.shares))
         if not self.members:
             raise BadOption("Expected at least one member of a level; got none.")
-        check_shape("shares", self.shares, len(self.members))
-        if not (np.all(self.shares > 0) and abs(self.shares.sum() - 1) <= 1e-9):
-            raise BadData(f"Expected positive shares with sum one; got {self.shares}.")
+        object.__setattr__(self, "shares", checked_shares(self.shares, len(self.members)))
 
 
 @final
