@@ -72,3 +72,11 @@ class FewEffectiveDraws(SymscoreWarning):
 
 class ChainsDisagree(SymscoreWarning):
     """Chains have not mixed, so the masses of modes are not to be trusted; the column is named."""
+
+
+class CircleCut(SymscoreWarning):
+    """A circular column has no empty arc: its density may jump where the circle is cut open."""
+
+
+class CoarseIntegral(SymscoreWarning):
+    """A numerical integral has not settled to the accuracy promised."""

@@ -2,23 +2,21 @@
 
 import warnings
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.validation import _check_feature_names_in as feature_names_of
 from sklearn.utils.validation import _check_sample_weight as checked_weights
-from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from symscore.arrays import FloatArray
-from symscore.errors import BadData, BadOption, NoDensity, StartedAnew
+from symscore.errors import BadData, BadOption, StartedAnew
+from symscore.fitted import FittedDensity
 from symscore.flow.check import make_bijective
+from symscore.flow.declared import Bounds, Transforms, declared_chart
 from symscore.flow.fit_report import FitReport
-from symscore.flow.flow import NO_FLOW, ScoreFlow
-from symscore.flow.soften import softened
+from symscore.flow.flow import ScoreFlow
 from symscore.io.blocks import contiguous_groups
 from symscore.io.draws import from_arviz
 from symscore.io.inputs import finite_rows, group_labels, seed_of
@@ -32,7 +30,7 @@ from symscore.learn.select import Progress
 from symscore.recipes import Auto, LadderReport, Recipe, recipe_of
 
 
-class ScoreDensity(DensityMixin, BaseEstimator):
+class ScoreDensity(FittedDensity):
     """Density estimation by the score of noised data.
 
     At every noise level of a ladder the denoiser ``E[x_0 | x_t]`` is fitted by one linear
@@ -45,6 +43,13 @@ class ScoreDensity(DensityMixin, BaseEstimator):
     recipe : "auto" or a recipe
         How the ladder is learned; ``symscore.recipes.Auto(...)`` sets options of the default.
         With ``HardCells(...)``, what is fitted draws but has no density; see :meth:`soften`.
+    bounds : mapping of column to (lower, upper), or d such pairs, optional
+        Ends of a column's support; None or an infinite number leaves a side open. The density is
+        learned in unconstrained coordinates, and its support is then exactly what is declared.
+    transforms : mapping of column to str, optional
+        ``"positive"``; ``"circular"``, with `bounds` for one turn if that is not (-pi, pi);
+        ``"ordered"`` or ``"simplex"``, of several columns: a tuple of names, or ``"theta"`` for
+        ``theta[0], theta[1], ...``. :mod:`symscore.flow.charts` has the formulas.
     random_state : int, numpy.random.RandomState or None
         Seed of folds, starts, regression noise and draws.
     verbose : int
@@ -55,7 +60,9 @@ class ScoreDensity(DensityMixin, BaseEstimator):
     flow_ : ScoreFlow
         The learned distribution; absent after a recipe with hard cells.
     ladder_ : ScoreLadder or HardLadder
-        The learned score at every noise level.
+        The learned score at every noise level, in the coordinates of `chart_`.
+    chart_ : Chart
+        The bijection that `bounds` and `transforms` ask for.
     report_ : FitReport
         What was tried, chosen and checked.
 
@@ -78,10 +85,14 @@ class ScoreDensity(DensityMixin, BaseEstimator):
         self,
         recipe: Recipe | str = "auto",
         *,
+        bounds: Bounds | None = None,
+        transforms: Transforms | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
         self.recipe = recipe
+        self.bounds = bounds
+        self.transforms = transforms
         self.random_state = random_state
         self.verbose = verbose
 
@@ -119,8 +130,15 @@ class ScoreDensity(DensityMixin, BaseEstimator):
         Raises
         ------
         BadData
-            On too few rows, a cell that is not finite, or columns that are constant or collinear;
-            the row and column are named.
+            On too few rows, a cell that is not finite or outside its column's declared bounds, or
+            columns that are constant or collinear; the row and column are named.
+        BadOption
+            On bounds or transforms of columns that are not there, or that contradict each other.
+
+        Warns
+        -----
+        CircleCut
+            If a circular column has no empty arc at which to cut it open.
         """
         x = finite_rows(self, X, reset=True)
         weights = checked_weights(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
@@ -131,10 +149,12 @@ class ScoreDensity(DensityMixin, BaseEstimator):
         recipe = recipe_of(self.recipe)
         names = tuple(str(name) for name in feature_names_of(self))
         report = progress or reporter(self.verbose)
+        self.chart_ = declared_chart(names, self.bounds, self.transforms, x, weights)
+        v, free_names = self.chart_.to_free(x), self.chart_.free_names
         # Several BLAS threads contend on small matrices, and their sums depend on their number.
         with threadpool_limits(1):
-            ladder, learned = recipe.fit(x, weights, labels, names, seed=seed, progress=report)
-            self._accept(ladder, np.unique(x, axis=0), learned, seed)
+            ladder, learned = recipe.fit(v, weights, labels, free_names, seed=seed, progress=report)
+            self._accept(ladder, np.unique(v, axis=0), learned, seed)
         self._growing = None
         return self
 
@@ -170,11 +190,11 @@ class ScoreDensity(DensityMixin, BaseEstimator):
             After :meth:`fit`, which keeps no sums to add to: these rows are then the first.
         """
         growing = self._growing or self._begin(X, sample_weight)
-        x = finite_rows(self, X)
+        v = self.chart_.to_free(finite_rows(self, X))
         weights = checked_weights(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        growing = growing.added(x, weights)
+        growing = growing.added(v, weights)
         if self._growing is not None:
-            how, seed = growing.report(self.report_.ladder, len(x)), self.report_.seed
+            how, seed = growing.report(self.report_.ladder, len(v)), self.report_.seed
             with threadpool_limits(1):
                 self._accept(growing.statistics.ladder(), growing.sample, how, seed)
         self._growing = growing
@@ -201,17 +221,16 @@ class ScoreDensity(DensityMixin, BaseEstimator):
         return GrowingFit.of(self.flow_.ladder, report.ladder, weights, recipe.pairs, report.seed)
 
     def _accept(
-        self, ladder: ScoreLadder | HardLadder, rows: FloatArray, how: LadderReport, seed: int
+        self, ladder: ScoreLadder | HardLadder, v: FloatArray, how: LadderReport, seed: int
     ) -> None:
-        """Take over a learned ladder, once the steps of its flow have been checked at `rows`."""
-        self.ladder_: ScoreLadder | HardLadder
+        """Take over a learned ladder, once the steps of its flow have been checked at rows v."""
         if isinstance(ladder, HardLadder):
             self.__dict__.pop("flow_", None)  # of an earlier fit by another recipe
             self.ladder_, self.report_ = ladder, FitReport(how, (), seed)
             return
         rng = np.random.default_rng([seed, 2])
-        mended, steps = make_bijective(ladder, ladder.frame.whiten(rows), rng=rng)
-        self.flow_, self.ladder_ = ScoreFlow(mended), mended
+        mended, steps = make_bijective(ladder, ladder.frame.whiten(v), rng=rng)
+        self.flow_, self.ladder_ = ScoreFlow(mended, self.chart_), mended
         self.report_ = FitReport(how, steps, seed)
 
     @classmethod
@@ -248,53 +267,3 @@ class ScoreDensity(DensityMixin, BaseEstimator):
         density = cls(**options).fit(table, groups=contiguous_groups(draws.chains))
         density.report_ = replace(density.report_, mixing=found)
         return density
-
-    def score_samples(self, X: Any) -> FloatArray:
-        """Return the log density of each row of X, shape (n,)."""
-        return self._fitted().log_density(finite_rows(self, X))
-
-    def score(self, X: Any, y: None = None) -> float:
-        """Return the mean log density of the rows of X (scikit-learn's meaning of "score")."""
-        return float(np.mean(self.score_samples(X)))
-
-    def grad_log_density(self, X: Any) -> FloatArray:
-        """Return the gradient of the log density at each row of X, shape (n, d)."""
-        return self._fitted().score(finite_rows(self, X))
-
-    def sample(self, n_samples: int = 1) -> FloatArray:
-        """Draw independent rows, shape (n_samples, d); an integer seed repeats them."""
-        check_is_fitted(self, "ladder_")
-        if n_samples < 1:
-            raise BadOption(f"Expected n_samples >= 1; got {n_samples}.")
-        rng = np.random.default_rng([seed_of(self.random_state), 3])
-        hard = isinstance(self.ladder_, HardLadder)
-        return (self.ladder_ if hard else self.flow_).draw(n_samples, rng=rng)
-
-    def soften(self) -> "ScoreDensity":
-        """Return the estimator fitted with soft cells, which has a density.
-
-        Rows, levels, cells, degree and ridge are those of this fit with hard cells, at draws of
-        which the flow is checked. A fit that is soft already is returned itself.
-        """
-        check_is_fitted(self, "ladder_")
-        if isinstance(self.ladder_, ScoreLadder):
-            return self
-        soft = copy(self)
-        with threadpool_limits(1):
-            soft.flow_, steps = softened(self.ladder_, seed=self.report_.seed)
-        soft.ladder_ = soft.flow_.ladder
-        soft.report_ = replace(self.report_, steps=steps)
-        return soft
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "flow_" and "ladder_" in vars(self):
-            raise AttributeError(NO_FLOW)
-        if name == "statistics_":
-            raise AttributeError(NO_SUMS)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-    def _fitted(self) -> ScoreFlow:
-        check_is_fitted(self, "ladder_")
-        if isinstance(self.ladder_, HardLadder):
-            raise NoDensity(NO_FLOW)
-        return self.flow_

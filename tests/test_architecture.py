@@ -23,7 +23,7 @@ BASE = {"errors", "arrays", "schedule", "mixture"}
 LEARN = BASE | {"learn"}
 FLOW = LEARN | {"flow"}
 MIDDLE = FLOW | {"io", "bridge"}
-UPPER = MIDDLE | {"recipes", "estimator", "baselines", "data"}
+UPPER = MIDDLE | {"recipes", "fitted", "estimator", "baselines", "data"}
 TOP = {"cli", "demo", "symscore", "__main__"}
 EVERYTHING = UPPER | TOP | {"progress", "exact", "ledger", "compare", "pymc"}
 
@@ -41,7 +41,8 @@ MAY_SEE = {
     "bridge": FLOW | {"exact"},
     "data": BASE | {"io"},
     "recipes": FLOW,
-    "estimator": MIDDLE | {"recipes"},
+    "fitted": MIDDLE,
+    "estimator": MIDDLE | {"recipes", "fitted"},
     "baselines": MIDDLE,
     "ledger": FLOW | {"bridge", "exact"},
     "compare": UPPER,

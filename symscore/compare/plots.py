@@ -69,7 +69,7 @@ def plot_ladder(axes: np.ndarray, flow: ScoreFlow, *, rng: np.random.Generator) 
     """
     last = flow.ladder.schedule.n_steps
     nodes = np.linspace(0.4 * last, last, len(axes)).round().astype(int)
-    path = flow.latent_path(rng.standard_normal((600, flow.dim)))
+    path = flow.latent_path(rng.standard_normal((600, flow.latent_dim)))
     for ax, node in zip(axes, nodes, strict=True):
         kappa = flow.ladder.schedule.kappas[node]
         cloud = path[node] / np.hypot(1, kappa)

@@ -1,5 +1,6 @@
 """The probability flow of a ladder: a bijection with draws, a density and its gradient."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -9,7 +10,9 @@ from numpy.typing import ArrayLike
 
 from symscore.arrays import FloatArray, as_points, for_each_block
 from symscore.errors import BadOption, InversionFailed, NoDensity
+from symscore.flow.charts import IDENTITY, Chart
 from symscore.flow.kernels import density_rows, invert_rows, path_rows, pull_rows, push_rows
+from symscore.flow.marginals import Conditional, Marginal
 from symscore.flow.modes import MIN_DEPTH, Modes, find_modes
 from symscore.learn.hard import HardLadder
 from symscore.learn.ladder import ScoreLadder
@@ -33,44 +36,63 @@ class ScoreFlow:
     .. math:: \log q(x) = \log N(z; 0, I) - \log \left| \det \frac{dx}{dz} \right|,
               \qquad x = \mathrm{flow}(z)
 
-    integrates to one whatever the number of steps.
+    integrates to one whatever the number of steps. Bounded columns are the image of unconstrained
+    coordinates under a last bijection, the chart; x then has D columns, z still d.
 
     Parameters
     ----------
     ladder : ScoreLadder
         The learned fields; each must satisfy the conditions checked by
         :func:`symscore.flow.check.make_bijective`.
+    chart : Chart, optional
+        From the ladder's coordinates to the columns; the identity by default.
 
     Raises
     ------
     NoDensity
         For a ladder with hard cells.
+    BadOption
+        If the chart has other coordinates than the ladder.
     """
 
     ladder: ScoreLadder
+    chart: Chart = IDENTITY
 
     def __post_init__(self) -> None:
         _refuse_hard_cells(self.ladder)
+        if not self.chart.blocks:
+            object.__setattr__(self, "chart", Chart.free(self.ladder.names))
+        if self.chart.free_names != self.ladder.names:
+            raise BadOption(
+                f"Expected a chart of the coordinates {', '.join(self.ladder.names)}; got one of "
+                f"{', '.join(self.chart.free_names)}."
+            )
 
     @property
     def dim(self) -> int:
-        """Dimension d."""
+        """Number of columns D of x."""
+        return len(self.names)
+
+    @property
+    def latent_dim(self) -> int:
+        """Number of coordinates d of z; less than D for columns that sum to one."""
         return self.ladder.dim
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the d columns."""
-        return self.ladder.names
+        """Names of the D columns."""
+        return self.chart.names
 
     @cached_property
     def packed(self) -> Packed:
         """All numbers of the flow, as the kernels take them."""
-        return pack(self.ladder.fields, self.ladder.schedule, self.ladder.frame)
+        packed = pack(self.ladder.fields, self.ladder.schedule, self.ladder.frame)
+        return self.chart.attached(packed)
 
     def from_latent(self, z: ArrayLike) -> FloatArray:
-        """Map z to x, both (n, d): explicit, two field evaluations a step."""
-        points = as_points("z", z, self.dim)
-        x = np.empty_like(points)
+        """Map z (n, d) to x (n, D): explicit, two field evaluations a step."""
+        points = as_points("z", z, self.latent_dim)
+        x = np.empty((len(points), self.dim))
         for_each_block(lambda rows: push_rows(*self.packed, points[rows], x[rows]), len(x), ROWS)
         return x
 
@@ -80,14 +102,14 @@ class ScoreFlow:
         At node i they are distributed as ``kappa_i x_0 + noise``; dividing by
         ``sqrt(1 + kappa_i**2)`` gives x_t.
         """
-        points = as_points("z", z, self.dim)
-        path = np.empty((len(points), self.ladder.schedule.kappas.size, self.dim))
+        points = as_points("z", z, self.latent_dim)
+        path = np.empty((len(points), self.ladder.schedule.kappas.size, self.latent_dim))
         path_rows(*self.packed, points, path)
         return path.swapaxes(0, 1)
 
     def latent_pullback(self, z: ArrayLike, cotangent: ArrayLike) -> FloatArray:
-        """Return (dx/dz)^T cotangent at z, all (n, d): one reverse sweep."""
-        points = as_points("z", z, self.dim)
+        """Return (dx/dz)^T cotangent (n, D) at z (n, d), shape (n, d): one reverse sweep."""
+        points = as_points("z", z, self.latent_dim)
         bars = as_points("cotangent", cotangent, self.dim)
         out = np.empty_like(points)
         for_each_block(
@@ -98,15 +120,18 @@ class ScoreFlow:
         return out
 
     def to_latent(self, x: ArrayLike) -> FloatArray:
-        """Map x to z, both (n, d), by inverting step after step with Newton's method.
+        """Map x (n, D) to z (n, d), by inverting step after step with Newton's method.
 
         Raises
         ------
+        BadData
+            If a row lies outside the support.
         InversionFailed
             Where the residual of a step cannot be brought down to rounding; names a row.
         """
         points = as_points("x", x, self.dim)
-        z, log_det = np.empty_like(points), np.empty(len(points))
+        self.chart.require_support(points)
+        z, log_det = np.empty((len(points), self.latent_dim)), np.empty(len(points))
         for_each_block(
             lambda rows: invert_rows(*self.packed, points[rows], z[rows], log_det[rows]),
             len(z),
@@ -116,7 +141,9 @@ class ScoreFlow:
         return z
 
     def log_density(self, x: ArrayLike) -> FloatArray:
-        """Return log q(x), shape (n,), for x of shape (n, d); natural log, in the data's units.
+        """Return log q(x), shape (n,), for x of shape (n, D); natural log, in the data's units.
+
+        Outside the support of bounded columns it is -inf.
 
         Raises
         ------
@@ -126,20 +153,52 @@ class ScoreFlow:
         return self._density(x, with_score=False)[0]
 
     def score(self, x: ArrayLike) -> FloatArray:
-        """Return the gradient of :meth:`log_density` at x, shape (n, d).
+        """Return the gradient of :meth:`log_density` at x, shape (n, D); 0 outside the support.
 
         It is the exact derivative of the value that :meth:`log_density` returns, not the learned
-        score at the smallest noise level.
+        score at the smallest noise level. Along the sum of a simplex, in which the density knows no
+        direction, it is the derivative of the density of x divided by its sum.
         """
         return self._density(x, with_score=True)[1]
 
     def log_density_and_score(self, x: ArrayLike) -> tuple[FloatArray, FloatArray]:
-        """Return log q (n,) and its gradient (n, d) from one inversion."""
+        """Return log q (n,) and its gradient (n, D) from one inversion."""
         return self._density(x, with_score=True)
 
     def draw(self, n: int, *, rng: np.random.Generator) -> FloatArray:
-        """Draw n independent points, shape (n, d): the image of N(0, I)."""
-        return self.from_latent(rng.standard_normal((n, self.dim)))
+        """Draw n independent points, shape (n, D): the image of N(0, I)."""
+        return self.from_latent(rng.standard_normal((n, self.latent_dim)))
+
+    def marginal(self, names: str | Sequence[str]) -> Marginal:
+        """Return the distribution of some columns, in the order of `names`.
+
+        It always draws. It has a density where that can be had to rounding: for all columns, and
+        where one coordinate is integrated out.
+
+        Raises
+        ------
+        BadOption
+            On unknown or repeated names.
+        """
+        return Marginal.of(self, names)
+
+    def condition(self, values: Mapping[str, float]) -> Conditional:
+        """Return the distribution of the one column that is left when all others are given.
+
+        Parameters
+        ----------
+        values : mapping of column name to value
+
+        Raises
+        ------
+        BadOption
+            On unknown names.
+        NoDensity
+            If more than one column is left, with what to do instead.
+        BadData
+            If the density at all points with these values is too small to be computed.
+        """
+        return Conditional.of(self, values)
 
     def modes(
         self,
@@ -153,7 +212,8 @@ class ScoreFlow:
 
         Local maxima are found from n draws and refined by Newton's method; each draw is then
         counted to the basin in which gradient ascent in whitened coordinates takes it. A mode
-        whose basin holds fewer than about a dozen of the draws may be missed.
+        whose basin holds fewer than about a dozen of the draws may be missed. For bounded columns
+        the modes are those in the coordinates of the chart, since a density may have none in x.
 
         Parameters
         ----------

@@ -1,11 +1,19 @@
 """Compiled maps of the whole flow: draws, inverse, log density and their exact derivatives.
 
-A path y_0 ... y_N lies at the beginning of `work`, (N + 1, d); the step's scratch follows it.
+At the beginning of `work` lie a path y_0 ... y_N, (N + 1, d), its end v in the coordinates of the
+chart, (d,), and a gradient there, (d,); the step's scratch follows. A point x has D >= d columns.
 """
 
 import numpy as np
 from numba import njit
 
+from symscore.flow.chart_kernels import (
+    chart_invert,
+    chart_log_det,
+    chart_pull,
+    chart_push,
+    chart_score,
+)
 from symscore.flow.dense import factor, solve_transposed
 from symscore.flow.steps import (
     invert_step,
@@ -17,20 +25,20 @@ from symscore.flow.steps import (
     step_size,
 )
 from symscore.learn.curvature import add_jacobian_gradient
-from symscore.learn.packed import DIM, KAPPA, LOC, N_STEPS, TRIL
+from symscore.learn.packed import DIM, EVENT, KAPPA, LOC, N_STEPS, TRIL
 from symscore.mixture import LOG_2PI
 
 
 @njit(cache=True, nogil=True)
 def flow_scratch(layout):
     """Return a scratch vector for one flow, and where its step's scratch begins."""
-    path = (layout[N_STEPS] + 1) * layout[DIM]
+    path = (layout[N_STEPS] + 3) * layout[DIM]
     return np.empty(path + step_scratch(layout)), path
 
 
 @njit(cache=True, nogil=True)
 def push(numbers, layout, work, at, z, x):
-    """Fill the path of z (d,) and write its image to `x` (d,)."""
+    """Fill the path of z (d,) and write its image to `x` (D,)."""
     n_steps, d, loc, tril = layout[N_STEPS], layout[DIM], layout[LOC], layout[TRIL]
     start = np.sqrt(1.0 + numbers[KAPPA] ** 2)
     for j in range(d):
@@ -41,19 +49,21 @@ def push(numbers, layout, work, at, z, x):
         total = 0.0
         for k in range(j + 1):
             total += numbers[tril + j * d + k] * work[n_steps * d + k]
-        x[j] = numbers[loc + j] + total / numbers[KAPPA + n_steps]
+        work[(n_steps + 1) * d + j] = numbers[loc + j] + total / numbers[KAPPA + n_steps]
+    chart_push(numbers, layout, work, (n_steps + 1) * d, x)
 
 
 @njit(cache=True, nogil=True)
 def pull_cotangent(numbers, layout, work, at, cotangent, out):
-    """Write (dx/dz)^T cotangent to `out` (d,): one reverse sweep along the path in `work`."""
+    """Write (dx/dz)^T cotangent (D,) to `out` (d,): one reverse sweep along the path in `work`."""
     n_steps, d, tril = layout[N_STEPS], layout[DIM], layout[TRIL]
     _, _, _, _, _, _, whole, _, value, _, _ = step_positions(layout, at)
     bar = value + d
+    chart_pull(numbers, layout, work, (n_steps + 1) * d, cotangent, out)
     for k in range(d):
         total = 0.0
         for j in range(k, d):
-            total += numbers[tril + j * d + k] * cotangent[j]
+            total += numbers[tril + j * d + k] * out[j]
         work[bar + k] = total / numbers[KAPPA + n_steps]
     for i in range(n_steps - 1, -1, -1):
         linearised_step(numbers, layout, i, work, i * d, value, at)
@@ -70,7 +80,7 @@ def pull_cotangent(numbers, layout, work, at, cotangent, out):
 
 @njit(cache=True, nogil=True)
 def base_log_det(numbers, layout):
-    """Return log |det dx/dz| less the steps' own log determinants."""
+    """Return log |det dv/dz| less the steps' own log determinants."""
     n_steps, d, tril = layout[N_STEPS], layout[DIM], layout[TRIL]
     total = d * (0.5 * np.log1p(numbers[KAPPA] ** 2) - np.log(numbers[KAPPA + n_steps]))
     for j in range(d):
@@ -83,6 +93,7 @@ def path_log_det(numbers, layout, work, at):
     """Return log |det dx/dz| along the path in `work`; NaN where a step is not monotone."""
     d, value = layout[DIM], step_positions(layout, at)[8]
     total = base_log_det(numbers, layout)
+    total += chart_log_det(numbers, layout, work, (layout[N_STEPS] + 1) * d)
     for i in range(layout[N_STEPS]):
         linearised_step(numbers, layout, i, work, i * d, value, at)
         total += step_log_det(numbers, layout, i, work, at)
@@ -91,17 +102,22 @@ def path_log_det(numbers, layout, work, at):
 
 @njit(cache=True, nogil=True)
 def invert(numbers, layout, work, at, x):
-    """Fill the path that ends at x (d,); return log |det dx/dz|, NaN where inverting failed."""
+    """Fill the path that ends at x (D,) and return log |det dx/dz|.
+
+    It is NaN where inverting failed, and infinite where x is outside the support of the chart.
+    """
     n_steps, d, loc, tril = layout[N_STEPS], layout[DIM], layout[LOC], layout[TRIL]
-    end = n_steps * d
+    end, v = n_steps * d, (n_steps + 1) * d
+    if not chart_invert(numbers, layout, x, work, v):
+        return np.inf
     for j in range(d):
-        total = x[j] - numbers[loc + j]
+        total = work[v + j] - numbers[loc + j]
         for k in range(j):
             total -= numbers[tril + j * d + k] * work[end + k]
         work[end + j] = total / numbers[tril + j * d + j]
     for j in range(d):
         work[end + j] *= numbers[KAPPA + n_steps]
-    total = base_log_det(numbers, layout)
+    total = base_log_det(numbers, layout) + chart_log_det(numbers, layout, work, v)
     for i in range(n_steps - 1, -1, -1):
         if not invert_step(numbers, layout, i, work, (i + 1) * d, i * d, at):
             return np.nan
@@ -157,15 +173,15 @@ def _subtract_log_det_gradient(numbers, layout, i, work, y, out, at):
 
 
 @njit(cache=True, nogil=True)
-def density_gradient(numbers, layout, work, at, out):
-    """Write the gradient of the log density at the end of the path in `work` to `out` (d,).
+def density_gradient(numbers, layout, work, at, x, out):
+    """Write the gradient of the log density at x, the end of the path in `work`, to `out` (D,).
 
     The exact derivative of the discretised value: with L_i the part of log q that the states up
     to y_i determine, grad L_{i+1} = F'^-T (grad L_i - grad log det F'(y_i)).
     """
     n_steps, d, tril = layout[N_STEPS], layout[DIM], layout[TRIL]
     _, _, _, pivots, _, _, whole, _, value, _, _ = step_positions(layout, at)
-    bar = value + 3 * d
+    bar, v, score = value + 3 * d, (n_steps + 1) * d, (n_steps + 2) * d
     for j in range(d):
         work[bar + j] = -work[j] / (1.0 + numbers[KAPPA] ** 2)
     for i in range(n_steps):
@@ -176,13 +192,14 @@ def density_gradient(numbers, layout, work, at, out):
     for k in range(d - 1, -1, -1):
         total = work[bar + k] * numbers[KAPPA + n_steps]
         for j in range(k + 1, d):
-            total -= numbers[tril + j * d + k] * out[j]
-        out[k] = total / numbers[tril + k * d + k]
+            total -= numbers[tril + j * d + k] * work[score + j]
+        work[score + k] = total / numbers[tril + k * d + k]
+    chart_score(numbers, layout, work, v, score, x, out)
 
 
 @njit(cache=True, nogil=True)
 def push_rows(numbers, layout, z, x):
-    """Images of z (n, d), written to `x` (n, d)."""
+    """Images of z (n, d), written to `x` (n, D)."""
     work, at = flow_scratch(layout)
     for row in range(z.shape[0]):
         push(numbers, layout, work, at, z[row], x[row])
@@ -192,7 +209,7 @@ def push_rows(numbers, layout, z, x):
 def path_rows(numbers, layout, z, path):
     """States y_0 ... y_N of z (n, d), written to `path` (n, N + 1, d)."""
     work, at = flow_scratch(layout)
-    image = np.empty(z.shape[1])
+    image = np.empty(layout[EVENT])
     for row in range(z.shape[0]):
         push(numbers, layout, work, at, z[row], image)
         for i in range(path.shape[1]):
@@ -202,10 +219,11 @@ def path_rows(numbers, layout, z, path):
 
 @njit(cache=True, nogil=True)
 def pull_rows(numbers, layout, z, cotangent, out):
-    """(dx/dz)^T cotangent at z, all (n, d), written to `out`."""
+    """(dx/dz)^T cotangent (n, D) at z (n, d), written to `out` (n, d)."""
     work, at = flow_scratch(layout)
+    image = np.empty(layout[EVENT])
     for row in range(z.shape[0]):
-        push(numbers, layout, work, at, z[row], out[row])
+        push(numbers, layout, work, at, z[row], image)
         pull_cotangent(numbers, layout, work, at, cotangent[row], out[row])
 
 
@@ -213,7 +231,7 @@ def pull_rows(numbers, layout, z, cotangent, out):
 def push_log_det_rows(numbers, layout, z, log_det):
     """log |det dx/dz| at z (n, d), written to `log_det` (n,)."""
     work, at = flow_scratch(layout)
-    image = np.empty(z.shape[1])
+    image = np.empty(layout[EVENT])
     for row in range(z.shape[0]):
         push(numbers, layout, work, at, z[row], image)
         log_det[row] = path_log_det(numbers, layout, work, at)
@@ -221,28 +239,35 @@ def push_log_det_rows(numbers, layout, z, log_det):
 
 @njit(cache=True, nogil=True)
 def invert_rows(numbers, layout, x, z, log_det):
-    """Latent points of x (n, d), written to `z`, and log |det dx/dz| to `log_det` (NaN: failed)."""
+    """Latent points of x (n, D), written to `z` (n, d), and log |det dx/dz| to `log_det` (n,).
+
+    NaN in `log_det` says that inverting failed, infinity that x is outside the support; `z` is then
+    without meaning.
+    """
     work, at = flow_scratch(layout)
     shrink = 1.0 / np.sqrt(1.0 + numbers[KAPPA] ** 2)
     for row in range(x.shape[0]):
         log_det[row] = invert(numbers, layout, work, at, x[row])
-        for j in range(x.shape[1]):
+        for j in range(z.shape[1]):
             z[row, j] = shrink * work[j]
 
 
 @njit(cache=True, nogil=True)
 def density_rows(numbers, layout, x, log_density, score):
-    """log q (n,) and its gradient (n, d) at x (n, d); NaN where the inversion failed.
+    """log q (n,) and its gradient (n, D) at x (n, D); NaN where the inversion failed.
 
-    `score` may have no rows: the gradient is then left out.
+    Outside the support they are -inf and 0. `score` may have no rows: it is then left out.
     """
     work, at = flow_scratch(layout)
     for row in range(x.shape[0]):
         log_det = invert(numbers, layout, work, at, x[row])
-        log_density[row] = log_normal(numbers, layout, work) - log_det
+        outside = log_det == np.inf
+        log_density[row] = -np.inf if outside else log_normal(numbers, layout, work) - log_det
         if score.shape[0] == 0:
             continue
-        if np.isnan(log_det):
+        if outside:
+            score[row] = 0.0
+        elif np.isnan(log_det):
             score[row] = np.nan
         else:
-            density_gradient(numbers, layout, work, at, score[row])
+            density_gradient(numbers, layout, work, at, x[row], score[row])

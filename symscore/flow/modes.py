@@ -142,8 +142,9 @@ def find_modes(
         raise BadOption(f"Expected min_depth >= 0 nats; got {min_depth}.")
     if not 0 < confidence < 1:
         raise BadOption(f"Expected 0 < confidence < 1, say .95; got {confidence}.")
-    land = Landscape(flow)
-    draws, values = _draw(flow, n, rng=rng)
+    inner = type(flow)(flow.ladder)  # in the coordinates of the chart
+    land = Landscape(inner)
+    draws, values = _draw(inner, n, rng=rng)
     graph = Graph.over(draws, values)
     roots, root_of = np.unique(graph.roots(), return_inverse=True)
     peaks = Peaks.reached_from(land, draws[roots])
@@ -156,10 +157,12 @@ def find_modes(
     counts = np.array([np.sum(labels == mode) for mode in kept])
     order = np.lexsort((-peaks.values[kept], -counts))
     kept, counts = kept[order], counts[order]
+    locations = flow.chart.from_free(flow.ladder.frame.unwhiten(peaks.u[kept]))
+    free = flow.chart.is_free
     return Modes(
         names=flow.names,
-        locations=flow.ladder.frame.unwhiten(peaks.u[kept]),
-        log_densities=peaks.values[kept],
+        locations=locations,
+        log_densities=peaks.values[kept] if free else flow.log_density(locations),
         counts=counts,
         depths=depths[kept],
         n_draws=n,

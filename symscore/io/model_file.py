@@ -7,6 +7,7 @@ import numpy as np
 
 from symscore.arrays import FloatArray
 from symscore.errors import BadModelFile, SymscoreError
+from symscore.flow.charts import Block, Chart
 from symscore.flow.flow import ScoreFlow, require_flow
 from symscore.io.container import read_container, write_container
 from symscore.learn.blend import blended
@@ -38,7 +39,12 @@ def save(flow: ScoreFlow, path: str | PathLike[str]) -> None:
     require_flow(flow)
     ladder = flow.ladder
     members = [member for field in ladder.fields for member in field.members]
-    header = {"names": list(ladder.names), "dim": ladder.dim, "n_levels": len(ladder.fields)}
+    header = {
+        "names": list(flow.names),
+        "dim": ladder.dim,
+        "n_levels": len(ladder.fields),
+        "chart": [_block_header(block) for block in flow.chart.blocks],
+    }
     arrays = {
         "kappas": ladder.schedule.kappas,
         "rule": np.array([ladder.schedule.rule.a, ladder.schedule.rule.w]),
@@ -69,14 +75,38 @@ def load(path: str | PathLike[str]) -> ScoreFlow:
     """
     header, arrays = read_container(path)
     try:
-        return ScoreFlow(_ladder(header, arrays))
+        chart = _chart(header)
+        return ScoreFlow(_ladder(header, arrays, chart.free_names), chart)
     except BadModelFile:
         raise
     except (SymscoreError, KeyError, IndexError, TypeError, ValueError) as error:
         raise BadModelFile(f"{path}: expected a symscore model; {error}") from error
 
 
-def _ladder(header: dict[str, Any], arrays: dict[str, FloatArray]) -> ScoreLadder:
+def _block_header(block: Block) -> dict[str, Any]:
+    """Return a block as JSON, which knows no infinite numbers."""
+    figures = {"lower": block.lower, "upper": block.upper, "cut": block.cut}
+    finite = {name: value for name, value in figures.items() if np.isfinite(value)}
+    return {"kind": block.kind, "columns": len(block.names), **finite}
+
+
+def _chart(header: dict[str, Any]) -> Chart:
+    """Return the chart of a header; files of version 0.1 have none, and free columns."""
+    names = list(header["names"])
+    free = [{"kind": "free", "columns": 1} for _ in names]
+    blocks = []
+    for entry in header.get("chart", free):
+        figures = {name: entry[name] for name in ("lower", "upper", "cut") if name in entry}
+        columns, names = names[: entry["columns"]], names[entry["columns"] :]
+        blocks.append(Block(entry["kind"], tuple(columns), **figures))
+    if names:
+        raise BadModelFile(f"the chart leaves out the columns {', '.join(names)}.")
+    return Chart(tuple(blocks))
+
+
+def _ladder(
+    header: dict[str, Any], arrays: dict[str, FloatArray], names: tuple[str, ...]
+) -> ScoreLadder:
     for name, array in arrays.items():
         if not np.all(np.isfinite(array)):
             raise BadModelFile(f"the array {name!r} is not finite.")
@@ -92,7 +122,7 @@ def _ladder(header: dict[str, Any], arrays: dict[str, FloatArray]) -> ScoreLadde
     if len(members) != first or arrays["shares"].shape != (first,):
         raise BadModelFile("the numbers of members and shares differ.")
     frame = Whitening(arrays["loc"], arrays["scale_tril"])
-    return ScoreLadder(frame, schedule, tuple(fields), tuple(header["names"]))
+    return ScoreLadder(frame, schedule, tuple(fields), names)
 
 
 def _members(arrays: dict[str, FloatArray], kappas: FloatArray, dim: int) -> list[PiecewiseScore]:

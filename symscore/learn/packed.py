@@ -21,7 +21,8 @@ ratio kappa, where V = kappa^2 S + I = L L^T::
 
     header (see the constants below) | per level: first member, the one after its last
     | per member: offset of the first record, cells, size | per Hermite polynomial p: lead
-    axis, position of p - e_k for every axis k (-1: none)
+    axis, position of p - e_k for every axis k (-1: none) | per block of a chart: see
+    symscore.flow.charts
 """
 
 from collections.abc import Sequence
@@ -41,9 +42,12 @@ if TYPE_CHECKING:
 
 # Positions in the header of `layout`.
 DIM, WIDTH, FEATURES, N_STEPS, HERMITE, LOC, TRIL, RATE, SHARES, MEMBERS, MOST = range(11)
-LEVELS = 11  # start of the table of levels
+EVENT, CHART, BLOCKS = range(11, 14)  # columns of x; table of the chart and its rows, if any
+LEVELS = 14  # start of the table of levels
 PER_LEVEL = 2  # first member, the one after the last
 PER_MEMBER = 3  # offset, cells, size
+PER_BLOCK = 6  # kind, first column, columns, first coordinate, coordinates, offset of its numbers
+FREE, LOWER, UPPER, INTERVAL, CIRCLE, ORDERED, SIMPLEX = range(7)  # kinds of blocks
 KAPPA = 2  # position of kappa_0 in `numbers`, after a and w
 
 
@@ -85,6 +89,9 @@ def pack(
         SHARES: starts[4],
         MEMBERS: members_at,
         MOST: max(len(field.members) for field in fields),
+        EVENT: dim,
+        CHART: 0,
+        BLOCKS: 0,
     }
     ends = np.cumsum([len(field.members) for field in fields])
     levels = [(end - len(field.members), end) for end, field in zip(ends, fields, strict=True)]
@@ -107,7 +114,7 @@ def pack_mixture(mixture: GaussianMixture) -> Packed:
     records[:, 2 : 2 + dim] = mixture.means
     records[:, 2 + 2 * dim : 2 + 2 * dim + dim * dim] = mixture.chol_precisions.reshape(k, -1)
     members_at = LEVELS + PER_LEVEL
-    header = [dim, k, 1, 0, members_at + PER_MEMBER, 0, 0, 0, 0, members_at, 1]
+    header = [dim, k, 1, 0, members_at + PER_MEMBER, 0, 0, 0, 0, members_at, 1, dim, 0, 0]
     return Packed(records.ravel(), np.array([*header, 0, 1, 0, k, 0], dtype=np.int64))
 
 
