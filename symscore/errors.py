@@ -5,6 +5,16 @@ reader should know of but that does not make the result wrong is a child of
 :class:`SymscoreWarning`.
 """
 
+import sys
+
+
+def caller_level() -> int:
+    """Return the ``stacklevel`` at which a warning by the caller blames code outside symscore."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("symscore."):
+        level, frame = level + 1, frame.f_back
+    return level
+
 
 class SymscoreError(Exception):
     """Base of all errors raised on purpose."""
@@ -24,6 +34,10 @@ class NoDensity(SymscoreError, TypeError):
 
 class InversionFailed(SymscoreError, ArithmeticError):
     """The flow could not be inverted at some points to the accuracy promised."""
+
+
+class NoModel(SymscoreError, TypeError):
+    """A variable was to be added to a PyMC model, and none is open."""
 
 
 class NoStepRule(SymscoreError, ValueError):
@@ -80,3 +94,7 @@ class CircleCut(SymscoreWarning):
 
 class CoarseIntegral(SymscoreWarning):
     """A numerical integral has not settled to the accuracy promised."""
+
+
+class SeparatedModes(SymscoreWarning):
+    """Modes lie so far apart that chains which sample the point itself will not move between."""

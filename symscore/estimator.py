@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_sample_weight as checked_weights
 from threadpoolctl import threadpool_limits
 
 from symscore.arrays import FloatArray
-from symscore.errors import BadData, BadOption, StartedAnew
+from symscore.errors import BadData, BadOption, StartedAnew, caller_level
 from symscore.fitted import FittedDensity
 from symscore.flow.check import make_bijective
 from symscore.flow.declared import Bounds, Transforms, declared_chart
@@ -149,11 +149,12 @@ class ScoreDensity(FittedDensity):
         recipe = recipe_of(self.recipe)
         names = tuple(str(name) for name in feature_names_of(self))
         report = progress or reporter(self.verbose)
-        self.chart_ = declared_chart(names, self.bounds, self.transforms, x, weights)
-        v, free_names = self.chart_.to_free(x), self.chart_.free_names
+        chart = declared_chart(names, self.bounds, self.transforms, x, weights)
+        v, free_names = chart.to_free(x), chart.free_names
         # Several BLAS threads contend on small matrices, and their sums depend on their number.
         with threadpool_limits(1):
             ladder, learned = recipe.fit(v, weights, labels, free_names, seed=seed, progress=report)
+            self.chart_ = chart
             self._accept(ladder, np.unique(v, axis=0), learned, seed)
         self._growing = None
         return self
@@ -202,7 +203,10 @@ class ScoreDensity(FittedDensity):
 
     @property
     def statistics_(self) -> ScoreStatistics:
-        """The sums over all rows given to :meth:`partial_fit`; :meth:`fit` keeps none."""
+        """The sums over all rows given to :meth:`partial_fit`; :meth:`fit` keeps none.
+
+        They are of rows in the coordinates of `chart_`: ``chart_.to_free(x)``.
+        """
         if self._growing is None:
             raise AttributeError(NO_SUMS)
         return self._growing.statistics
@@ -235,7 +239,14 @@ class ScoreDensity(FittedDensity):
 
     @classmethod
     def from_idata(
-        cls, idata: Any, var_names: Sequence[str] | None = None, **options: Any
+        cls,
+        idata: Any,
+        var_names: str | Sequence[str] | None = None,
+        *,
+        chain_weights: Sequence[float] | None = None,
+        thin: bool = True,
+        progress: Progress | None = None,
+        **options: Any,
     ) -> "ScoreDensity":
         """Fit the posterior draws of an ArviZ object, whose chains stay whole in the cross-fit.
 
@@ -248,8 +259,21 @@ class ScoreDensity(FittedDensity):
             With a group ``posterior``, or the dataset itself.
         var_names : sequence of str, optional
             Variables to take, all by default; vector variables give one column an element.
+        chain_weights : sequence of float, optional
+            One for each chain, as from stacking chains that stay in different modes; one of
+            weight 0 leaves no trace. Whether the chains agree is then not asked.
+        thin : bool
+            Whether to leave out draws, down to four for each independent one or 4000 in all: the
+            fit then takes less time and is hardly less accurate.
+        progress : callable, optional
+            As of :meth:`fit`.
         **options
             Of the estimator.
+
+        Raises
+        ------
+        BadData
+            As :meth:`fit`; on unknown variables; on weights that do not fit the chains.
 
         Warns
         -----
@@ -261,9 +285,14 @@ class ScoreDensity(FittedDensity):
         import pandas as pd
 
         draws = from_arviz(idata, var_names)
+        if chain_weights is not None:
+            draws = draws.weighted(chain_weights)
         found = mixing_of(draws)
-        found.warn(stacklevel=3)
+        found.warn(stacklevel=1 + caller_level())
+        if thin:
+            draws = draws.thinned(found.thinning)
         table = pd.DataFrame(draws.values, columns=list(draws.names))
-        density = cls(**options).fit(table, groups=contiguous_groups(draws.chains))
+        groups = contiguous_groups(draws.chains)
+        density = cls(**options).fit(table, None, draws.weights, groups, progress=progress)
         density.report_ = replace(density.report_, mixing=found)
         return density

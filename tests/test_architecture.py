@@ -46,7 +46,7 @@ MAY_SEE = {
     "baselines": MIDDLE,
     "ledger": FLOW | {"bridge", "exact"},
     "compare": UPPER,
-    "pymc": UPPER,
+    "pymc": UPPER | {"progress"},
     "cli": EVERYTHING,
     "demo": EVERYTHING,
     "symscore": EVERYTHING,  # the root's lazy names

@@ -158,6 +158,41 @@ def test_from_idata_warns_of_what_the_draws_are_worth() -> None:
     assert {warning.filename for warning in few} == {__file__}
 
 
+def test_from_idata_thins_what_is_worth_little_and_says_how_many_rows_are_left() -> None:
+    import xarray as xr
+
+    rng = np.random.default_rng(0)
+    held = np.repeat(rng.normal(size=(4, 100)), 25, axis=1) + 0.1 * rng.normal(size=(4, 2500))
+    posterior = xr.Dataset({"mu": (("chain", "draw"), held)})
+    thinned = ScoreDensity.from_idata(posterior, recipe=QUICK, random_state=0)
+    found = thinned.report_.mixing
+    # Each of 400 values stands for 25 draws, of which about four would do; but 4000 are kept.
+    assert found.n_draws == held.size
+    assert found.thinning == 2
+    assert thinned.report_.ladder.n_rows == held.size / 2
+    by_hand = posterior.isel(draw=slice(None, None, found.thinning))
+    kept = ScoreDensity.from_idata(by_hand, thin=False, recipe=QUICK, random_state=0)
+    x = np.linspace(-2, 2, 5)[:, None]
+    assert np.array_equal(thinned.flow_.log_density(x), kept.flow_.log_density(x))
+    whole = ScoreDensity.from_idata(posterior, thin=False, recipe=QUICK, random_state=0)
+    assert whole.report_.ladder.n_rows == held.size
+
+
+def test_from_idata_weighs_chains() -> None:
+    import xarray as xr
+
+    modes = np.random.default_rng(0).normal([[-3.0], [3.0], [0.0]], 0.5, size=(3, 300))
+    posterior = xr.Dataset({"mu": (("chain", "draw"), modes)})
+    # Neither warns: chains with weights may differ.
+    density = ScoreDensity.from_idata(
+        posterior, "mu", chain_weights=[1, 4, 0], recipe=QUICK, random_state=0
+    )
+    x = np.linspace(-6, 6, 2401)[:, None]
+    p = np.exp(density.flow_.log_density(x)) * 0.005
+    assert abs(p[x[:, 0] < 0].sum() - 0.2) < 0.02
+    assert p[np.abs(x[:, 0]) < 0.5].sum() < 0.01
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -21,6 +21,14 @@ from symscore.learn.packed import (
 )
 
 SMALLEST = float(np.finfo(np.float64).tiny)
+EPS = float(np.finfo(np.float64).eps)
+STEEPEST = 700.0  # exponents are capped here: e^700 is 1e304, and sums of some are finite
+
+
+@njit(cache=True, nogil=True)
+def _exp(v):
+    """Return e^v, finite for every v."""
+    return np.exp(min(v, STEEPEST))
 
 
 @njit(cache=True, nogil=True)
@@ -42,9 +50,8 @@ def _between(v, lower, upper):
     """Return lower + (upper - lower) / (1 + e^-v), strictly inside, exact near either end."""
     small = np.exp(-abs(v))
     part = (upper - lower) * small / (1.0 + small)
-    if v < 0.0:
-        return max(lower + part, np.nextafter(lower, upper))
-    return min(upper - part, np.nextafter(upper, lower))
+    x = lower + part if v < 0.0 else upper - part
+    return min(max(x, np.nextafter(lower, upper)), np.nextafter(upper, lower))
 
 
 @njit(cache=True, nogil=True)
@@ -54,9 +61,9 @@ def _elementwise(numbers, kind, at, v):
         return v
     lower, upper = numbers[at], numbers[at + 1]
     if kind == LOWER:
-        return max(lower + np.exp(v), np.nextafter(lower, np.inf))
+        return max(lower + _exp(v), np.nextafter(lower, np.inf))
     if kind == UPPER:
-        return min(upper - np.exp(-v), np.nextafter(upper, -np.inf))
+        return min(upper - _exp(-v), np.nextafter(upper, -np.inf))
     if kind == INTERVAL:
         return _between(v, lower, upper)
     period, cut = upper - lower, numbers[at + 2]
@@ -74,12 +81,12 @@ def _inverse(numbers, kind, at, x):
     lower, upper = numbers[at], numbers[at + 1]
     if kind == CIRCLE:
         period, cut = upper - lower, numbers[at + 2]
-        x = cut + (x - cut) % period
-        lower, upper = cut, cut + period
-        if x <= cut:  # the cut itself, of measure zero
-            x = np.nextafter(cut, upper)
-        elif x >= upper:
-            x = np.nextafter(upper, lower)
+        if not lower <= x < upper:
+            x = lower + (x - lower) % period
+        turned = x - cut if x >= cut else x - cut + period
+        # The cut itself would be infinitely far out; what rounds to it is as near as EPS.
+        share = min(max(turned / period, EPS), 1.0 - EPS)
+        return np.log(share) - np.log1p(-share)
     if kind != UPPER and not x > lower:
         return np.nan
     if kind != LOWER and not x < upper:
@@ -88,7 +95,7 @@ def _inverse(numbers, kind, at, x):
         return np.log(x - lower)
     if kind == UPPER:
         return -np.log(upper - x)
-    return np.log((x - lower) / (upper - x))
+    return np.log(x - lower) - np.log(upper - x)
 
 
 @njit(cache=True, nogil=True)
@@ -116,8 +123,8 @@ def _log_slope_gradient(kind, v):
 
 
 @njit(cache=True, nogil=True)
-def _log_sum_exp(work, v, n):
-    """Return log of the sum of the exponentials of n coordinates and of minus their sum."""
+def _exponentials(work, v, n):
+    """Return the top of n coordinates and minus their sum, the latter, and sum of e^(. - top)."""
     last, top = 0.0, -np.inf
     for j in range(n):
         last -= work[v + j]
@@ -126,7 +133,7 @@ def _log_sum_exp(work, v, n):
     total = np.exp(last - top)
     for j in range(n):
         total += np.exp(work[v + j] - top)
-    return top + np.log(total), last
+    return top, last, total
 
 
 @njit(cache=True, nogil=True)
@@ -140,13 +147,13 @@ def chart_push(numbers, layout, work, v, x):
         if kind == ORDERED:
             x[column] = work[v + first]
             for j in range(1, n):
-                step = x[column + j - 1] + np.exp(work[v + first + j])
+                step = x[column + j - 1] + _exp(work[v + first + j])
                 x[column + j] = max(step, np.nextafter(x[column + j - 1], np.inf))
         elif kind == SIMPLEX:
-            log_total, last = _log_sum_exp(work, v + first, n)
+            top, last, total = _exponentials(work, v + first, n)
             for j in range(n):
-                x[column + j] = max(np.exp(work[v + first + j] - log_total), SMALLEST)
-            x[column + width - 1] = max(np.exp(last - log_total), SMALLEST)
+                x[column + j] = max(np.exp(work[v + first + j] - top) / total, SMALLEST)
+            x[column + width - 1] = max(np.exp(last - top) / total, SMALLEST)
         else:
             x[column] = _elementwise(numbers, kind, at, work[v + first])
 
@@ -163,21 +170,20 @@ def chart_pull(numbers, layout, work, v, cotangent, out):
             total = 0.0
             for j in range(n - 1, 0, -1):
                 total += cotangent[column + j]
-                out[first + j] = np.exp(work[v + first + j]) * total
+                out[first + j] = _exp(work[v + first + j]) * total
             out[first] = total + cotangent[column]
         elif kind == SIMPLEX:
-            log_total, last = _log_sum_exp(work, v + first, n)
-            share = np.exp(last - log_total)
+            top, last, total = _exponentials(work, v + first, n)
+            share = np.exp(last - top) / total
             mean = share * cotangent[column + width - 1]
             for j in range(n):
-                mean += np.exp(work[v + first + j] - log_total) * cotangent[column + j]
+                mean += np.exp(work[v + first + j] - top) / total * cotangent[column + j]
             of_last = share * (cotangent[column + width - 1] - mean)
             for j in range(n):
-                share = np.exp(work[v + first + j] - log_total)
+                share = np.exp(work[v + first + j] - top) / total
                 out[first + j] = share * (cotangent[column + j] - mean) - of_last
         else:
-            slope = np.exp(_log_slope(numbers, kind, at, work[v + first]))
-            out[first] = slope * cotangent[column]
+            out[first] = _exp(_log_slope(numbers, kind, at, work[v + first])) * cotangent[column]
 
 
 @njit(cache=True, nogil=True)
@@ -190,7 +196,8 @@ def chart_log_det(numbers, layout, work, v):
             for j in range(1, n):
                 total += work[v + first + j]
         elif kind == SIMPLEX:
-            total += np.log(width) - width * _log_sum_exp(work, v + first, n)[0]
+            top, _, powers = _exponentials(work, v + first, n)
+            total += np.log(width) - width * (top + np.log(powers))
         else:
             total += _log_slope(numbers, kind, at, work[v + first])
     return total
@@ -242,10 +249,10 @@ def chart_score(numbers, layout, work, v, score, x, out):
                 out[column + j] = slope
                 out[column + j - 1] -= slope
         elif kind == SIMPLEX:
-            log_total, last = _log_sum_exp(work, v + first, n)
+            top, last, total = _exponentials(work, v + first, n)
             mean = 0.0
             for j in range(n):
-                difference = np.exp(work[v + first + j] - log_total) - np.exp(last - log_total)
+                difference = (np.exp(work[v + first + j] - top) - np.exp(last - top)) / total
                 work[score + first + j] += width * difference
                 mean += work[score + first + j] / width
             for j in range(n):
@@ -253,8 +260,8 @@ def chart_score(numbers, layout, work, v, score, x, out):
             out[column + width - 1] = -mean / x[column + width - 1]
         else:
             place = work[v + first]
-            slope = np.exp(_log_slope(numbers, kind, at, place))
-            out[column] = (work[score + first] - _log_slope_gradient(kind, place)) / slope
+            difference = work[score + first] - _log_slope_gradient(kind, place)
+            out[column] = difference * _exp(-_log_slope(numbers, kind, at, place))
 
 
 @njit(cache=True, nogil=True)

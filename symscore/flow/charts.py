@@ -59,6 +59,7 @@ CODES = {
     "ordered": ORDERED,
     "simplex": SIMPLEX,
 }
+LARGEST = 1e300  # width of an interval; sums stay finite
 SUM_TOLERANCE = 1e-6  # rows of a simplex as files and single precision leave them
 
 
@@ -75,7 +76,7 @@ class Block:
         The columns: one, or at least two of an ordered or simplex block.
     lower, upper : float
         Ends of the support, infinite where it has none.
-    cut : float
+    cut : float, optional
         Where a circle is cut open, in [lower, upper).
     """
 
@@ -83,10 +84,14 @@ class Block:
     names: tuple[str, ...]
     lower: float = -np.inf
     upper: float = np.inf
-    cut: float = np.nan
+    cut: float | None = None  # not NaN, which would make a block unlike itself
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
+        for name in ("lower", "upper"):
+            object.__setattr__(self, name, float(getattr(self, name)))
+        if self.cut is not None:
+            object.__setattr__(self, "cut", float(self.cut))
         if self.kind not in CODES:
             raise BadOption(f"Expected a kind among {', '.join(CODES)}; got {self.kind!r}.")
         least, most = (2, np.inf) if self.kind in ("ordered", "simplex") else (1, 1)
@@ -99,11 +104,17 @@ class Block:
         both = self.kind in ("interval", "circle")
         if (np.isfinite(self.lower), np.isfinite(self.upper)) != (finite or (both, both)):
             raise BadOption(f"Got bounds {self.lower}, {self.upper}, unfit for {self.kind!r}.")
-        if both and not self.lower < self.upper:
+        if both and not np.nextafter(self.lower, np.inf) < self.upper:
             raise BadOption(
-                f"Expected lower < upper for {self.names[0]!r}; got {self.lower}, {self.upper}."
+                f"Expected lower < upper for {self.names[0]!r}, with numbers between them; got "
+                f"{self.lower}, {self.upper}."
             )
-        if self.kind == "circle" and not self.lower <= self.cut < self.upper:
+        if both and not self.upper - self.lower <= LARGEST:
+            raise BadOption(
+                f"Expected bounds less than {LARGEST:g} apart for {self.names[0]!r}; got "
+                f"{self.lower}, {self.upper}. Leave that side open: None."
+            )
+        if self.kind == "circle" and (self.cut is None or not self.lower <= self.cut < self.upper):
             raise BadOption(f"Expected a cut in [{self.lower}, {self.upper}); got {self.cut}.")
 
     @property
@@ -178,7 +189,7 @@ class Chart:
         return v
 
     def log_det(self, v: ArrayLike) -> FloatArray:
-        """Return log |det dx/dv| at v (n, d), shape (n,)."""
+        """Return ``log |det dx/dv|`` at v (n, d), shape (n,)."""
         points = as_points("v", v, len(self.free_names))
         out = np.empty(len(points))
         chart_log_det_rows(*self._packed, points, out)
@@ -215,7 +226,7 @@ class Chart:
             width, n = len(block.names), block.n_coordinates
             offset = at + len(figures)
             rows.append([CODES[block.kind], column, width, coordinate, n, offset])
-            figures += [block.lower, block.upper, block.cut]
+            figures += [block.lower, block.upper, block.cut or 0.0]
             column, coordinate = column + width, coordinate + n
         table = np.ravel(rows).astype(np.int64)
         numbers = np.append(packed.numbers, np.nan_to_num(figures, posinf=0.0, neginf=0.0))

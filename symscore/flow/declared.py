@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.linalg import toeplitz
 
 from symscore.arrays import FloatArray
 from symscore.errors import BadOption, CircleCut
@@ -74,13 +75,18 @@ def _limits(names: tuple[str, ...], bounds: Bounds | None) -> dict[int, tuple[fl
     if isinstance(bounds, Mapping):
         items = [(j, pair) for key, pair in bounds.items() for j in _positions(names, key)]
     else:
-        if len(bounds) != len(names):
+        if not isinstance(bounds, Sequence | np.ndarray) or len(bounds) != len(names):
             raise BadOption(
                 f"Expected bounds for the {len(names)} columns {', '.join(names)}, or a mapping "
-                f"from column to bounds; got {len(bounds)}."
+                f"from column to bounds; got {bounds!r}."
             )
         items = [(j, pair) for j, pair in enumerate(bounds) if pair is not None]
-    return {j: _pair(names[j], pair) for j, pair in items}
+    limits: dict[int, tuple[float, float]] = {}
+    for j, pair in items:
+        if j in limits:
+            raise BadOption(f"Expected one pair of bounds a column; {names[j]!r} has two.")
+        limits[j] = _pair(names[j], pair)
+    return limits
 
 
 def _pair(name: str, pair: Any) -> tuple[float, float]:
@@ -101,9 +107,13 @@ def _kinds(
     names: tuple[str, ...], transforms: Transforms | None
 ) -> dict[int, tuple[str, tuple[int, ...]]]:
     """Return transform and columns of every group by the position of its first column."""
+    if transforms is None:
+        return {}
+    if not isinstance(transforms, Mapping):
+        raise BadOption(f"Expected a mapping from column to transform; got {transforms!r}.")
     found: dict[int, tuple[str, tuple[int, ...]]] = {}
     taken: set[int] = set()
-    for key, kind in (transforms or {}).items():
+    for key, kind in transforms.items():
         if kind not in TRANSFORMS:
             raise BadOption(
                 f"Expected a transform among {', '.join(TRANSFORMS)} for {key!r}; got {kind!r}. "
@@ -176,20 +186,22 @@ def _block(
 def _thinnest(
     name: str, lower: float, upper: float, values: FloatArray, weights: FloatArray
 ) -> float:
-    """Return where a circle is thinnest: the least of a smoothed density of `values`."""
-    turn = 2 * np.pi / (upper - lower)
-    places = np.arange(GRID) * (upper - lower) / GRID + lower
-    angles = turn * (places[:, None] - values)
-    density = np.exp(CONCENTRATION * (np.cos(angles) - 1)) @ (weights / weights.sum())
-    # The kernel's mean over a turn is exp(-c) I_0(c): a uniform angle has the density one.
-    density /= np.mean(np.exp(CONCENTRATION * (np.cos(turn * (places - lower)) - 1)))
+    """Return where to cut a circle: amid the values around the least of their smoothed density."""
+    turn = upper - lower
+    shares = (values - lower) / turn % 1.0
+    counts = np.bincount((GRID * shares).astype(int) % GRID, weights, minlength=GRID)
+    kernel = np.exp(CONCENTRATION * (np.cos(2 * np.pi * np.arange(GRID) / GRID) - 1))
+    density = toeplitz(kernel) @ counts / (kernel.mean() * counts.sum())  # 1 if uniform
     least = int(np.argmin(density))
+    # Rounded angles lie on the grid: a cut among them would send them to the end of the line.
+    after = np.sort((shares[weights > 0] - (least + 0.5) / GRID) % 1.0)
+    cut = lower + turn * (((least + 0.5) / GRID + (after[0] + after[-1] - 1) / 2) % 1.0)
     if density[least] > THIN:
         warnings.warn(
-            f"The circular column {name!r} is cut open at {places[least]:.4g}, where its density "
-            f"is {density[least]:.2f} of that of a uniform angle: the learned density may jump "
+            f"The circular column {name!r} is cut open at {cut:.4g}, where its density is "
+            f"{density[least]:.2f} of that of a uniform angle: the learned density may jump "
             "there. Nothing needs doing unless that place matters.",
             CircleCut,
             stacklevel=5,
         )
-    return float(places[least])
+    return float(cut if cut < upper else lower)

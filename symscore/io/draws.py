@@ -31,11 +31,14 @@ class Draws:
         One for each column: ``mu``, ``theta[0]``, ``cov[0, 1]``.
     chains : (n,) array_like of int
         The chain of each row, counted from 0; draws of one chain are dependent.
+    shares : (chains,) array_like, optional
+        Weight of each chain as a whole, in the order of their labels; they sum to 1.
     """
 
     values: FloatArray
     names: tuple[str, ...]
     chains: IntArray
+    shares: FloatArray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", frozen(self.values))
@@ -45,6 +48,43 @@ class Draws:
         chains.setflags(write=False)
         object.__setattr__(self, "chains", chains)
         check_shape("chains", self.chains, len(self.values))
+        if self.shares is not None:
+            object.__setattr__(self, "shares", frozen(self.shares))
+            check_shape("shares", self.shares, len(np.unique(chains)))
+
+    def weighted(self, chain_weights: Sequence[float]) -> "Draws":
+        """Return the draws of the chains that have a weight, one for each chain in label order.
+
+        Raises
+        ------
+        BadData
+            On another number of weights, or weights that are not a share of anything.
+        """
+        present, chain = np.unique(self.chains, return_inverse=True)
+        shares = np.asarray(chain_weights, dtype=np.float64)
+        check_shape("chain_weights", shares, len(present))
+        if not (np.all(shares >= 0) and np.isfinite(shares).all() and shares.sum() > 0):
+            raise BadData(f"Expected chain weights from 0 on, some positive; got {chain_weights}.")
+        kept = (shares > 0)[chain]
+        shares = shares[shares > 0] / shares.sum()
+        return Draws(self.values[kept], self.names, self.chains[kept], shares)
+
+    def thinned(self, step: int) -> "Draws":
+        """Return every `step`-th draw of each chain, from its first on."""
+        _, first, chain = np.unique(self.chains, return_index=True, return_inverse=True)
+        kept = (np.arange(len(chain)) - first[chain]) % step == 0
+        return Draws(self.values[kept], self.names, self.chains[kept], self.shares)
+
+    @property
+    def weights(self) -> FloatArray | None:
+        """Weight of each draw, (n,), with mean 1; None where all chains count by their length.
+
+        The share of a chain is that of its draws together, whatever their number.
+        """
+        if self.shares is None:
+            return None
+        _, chain, sizes = np.unique(self.chains, return_inverse=True, return_counts=True)
+        return (self.shares * len(chain) / sizes)[chain]
 
 
 def write_table(path: str | os.PathLike[str], values: ArrayLike, names: Sequence[str]) -> None:
@@ -128,7 +168,7 @@ def from_arviz(idata: Any, var_names: str | Sequence[str] | None = None) -> Draw
     >>> draws.names, draws.values.tolist(), draws.chains.tolist()
     (('theta[0]', 'theta[1]'), [[1.0, 2.0], [3.0, 4.0]], [0, 1])
     """
-    posterior = _posterior(idata)
+    posterior = posterior_group(idata)
     available = list(posterior.data_vars)
     wanted = _wanted(var_names, available)
     columns, names = [], []
@@ -155,7 +195,14 @@ def _wanted(var_names: str | Sequence[str] | None, available: list[str]) -> list
     return wanted
 
 
-def _posterior(idata: Any) -> Any:
+def posterior_group(idata: Any) -> Any:
+    """Return the group of posterior draws, a dataset, of an ArviZ or xarray object.
+
+    Raises
+    ------
+    BadData
+        If there is none over the dimensions chain and draw.
+    """
     # Told by shape and not by class, so that neither ArviZ nor its two containers are imported.
     if set(_SAMPLE_DIMS) <= set(getattr(idata, "dims", ())):
         return idata

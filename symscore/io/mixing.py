@@ -21,7 +21,11 @@ def mixing_of(draws: Draws) -> Mixing:
     .. math:: S = \frac{n}{1 + 2 \sum_{k \ge 1} \rho_k}, \qquad
         \hat R = \sqrt{1 + \frac{B - W}{m W}} ;
 
-    R-hat is the larger of that of z and of its folded twin (Vehtari et al. 2021).
+    R-hat is the larger of that of z and of its folded twin (Vehtari et al. 2021). Of chains with
+    shares :math:`p_k`, which may differ for good, each is taken alone, there is no R-hat, and
+
+    .. math:: S = \Bigl( \sum_k p_k^2 / S_k \Bigr)^{-1}, \qquad
+        n = \Bigl( \sum_k p_k^2 / n_k \Bigr)^{-1} .
 
     Parameters
     ----------
@@ -41,6 +45,8 @@ def mixing_of(draws: Draws) -> Mixing:
     """
     n_chains = len(np.unique(draws.chains))
     blocks = draws.values.reshape(n_chains, -1, len(draws.names))
+    if draws.shares is not None:
+        return _of_shares(blocks, draws.names, draws.shares)
     unknown = np.full(len(draws.names), np.nan)
     effective = rhat = unknown
     if blocks.shape[1] >= FEWEST_DRAWS:
@@ -50,6 +56,15 @@ def mixing_of(draws: Draws) -> Mixing:
             effective = _by_column(arviz.ess, blocks)
             rhat = _by_column(arviz.rhat, blocks) if n_chains > 1 else unknown
     return Mixing(draws.names, len(draws.values), effective, rhat)
+
+
+def _of_shares(blocks: FloatArray, names: tuple[str, ...], shares: FloatArray) -> Mixing:
+    alone = [
+        mixing_of(Draws(block, names, np.zeros(len(block), dtype=np.int64))) for block in blocks
+    ]
+    effective = 1 / sum(p**2 / one.effective for p, one in zip(shares, alone, strict=True))
+    n_draws = round(blocks.shape[1] / float((shares**2).sum()))
+    return Mixing(names, n_draws, effective, np.full(len(names), np.nan))
 
 
 def _by_column(statistic: Any, blocks: FloatArray) -> FloatArray:

@@ -86,18 +86,21 @@ def load(path: str | PathLike[str]) -> ScoreFlow:
 def _block_header(block: Block) -> dict[str, Any]:
     """Return a block as JSON, which knows no infinite numbers."""
     figures = {"lower": block.lower, "upper": block.upper, "cut": block.cut}
-    finite = {name: value for name, value in figures.items() if np.isfinite(value)}
+    finite = {k: value for k, value in figures.items() if value is not None and np.isfinite(value)}
     return {"kind": block.kind, "columns": len(block.names), **finite}
 
 
 def _chart(header: dict[str, Any]) -> Chart:
-    """Return the chart of a header; files of version 0.1 have none, and free columns."""
+    """Return the chart of a header; without one, all columns are free."""
     names = list(header["names"])
     free = [{"kind": "free", "columns": 1} for _ in names]
     blocks = []
     for entry in header.get("chart", free):
         figures = {name: entry[name] for name in ("lower", "upper", "cut") if name in entry}
-        columns, names = names[: entry["columns"]], names[entry["columns"] :]
+        width = entry["columns"]
+        if type(width) is not int or width < 1:
+            raise BadModelFile(f"a block of the chart has {width!r} columns.")
+        columns, names = names[:width], names[width:]
         blocks.append(Block(entry["kind"], tuple(columns), **figures))
     if names:
         raise BadModelFile(f"the chart leaves out the columns {', '.join(names)}.")

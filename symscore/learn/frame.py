@@ -12,6 +12,7 @@ from symscore.errors import BadData
 
 # A correlation matrix with an eigenvalue below this is singular to the rounding of its entries.
 COLLINEAR = 1e-10
+REPEATS = 5
 
 
 @final
@@ -113,9 +114,28 @@ def rounding_step(column: FloatArray) -> float:
     return step if slack < 0.01 and np.all(on_grid) else 0.0
 
 
+def uneven_step(column: FloatArray) -> float:
+    """Return the median, over rows, of the gap to the nearest other value; 0 unless values repeat.
+
+    Logarithms of counts are rounded like that. Among values that occur fewer than five times each,
+    a gap says nothing.
+
+    Examples
+    --------
+    >>> round(uneven_step(np.log(np.repeat([1, 2, 3, 4], 5))), 3)
+    0.347
+    """
+    distinct, counts = np.unique(column, return_counts=True)
+    if distinct.size < 2 or column.size < REPEATS * distinct.size:
+        return 0.0
+    gaps = np.diff(distinct)
+    nearest = np.minimum(np.append(gaps, np.inf), np.append(np.inf, gaps))
+    return float(np.median(np.repeat(nearest, counts)))
+
+
 def whitened_step(frame: Whitening, x: FloatArray) -> float:
     """Return the largest rounding step of the columns of x, in whitened units."""
-    steps = [rounding_step(column) for column in x.T]
+    steps = [rounding_step(column) or uneven_step(column) for column in x.T]
     return max(
         step / scale for step, scale in zip(steps, np.diagonal(frame.scale_tril), strict=True)
     )

@@ -36,6 +36,7 @@ from symscore.learn.packed import (
 
 # A gate below 2^-60 changes no bit of a sum whose largest gate is at least 1 / 1000.
 NEGLIGIBLE_GATE = 2.0**-60
+LOG_NEGLIGIBLE = float(np.log(NEGLIGIBLE_GATE))
 
 
 @njit(cache=True, nogil=True)
@@ -110,7 +111,9 @@ def find_gates(numbers, layout, member, work, y, at):
         top = max(top, work[gate + c])
     total = 0.0
     for c in range(n_cells):
-        work[gate + c] = np.exp(work[gate + c] - top)
+        below = work[gate + c] - top
+        # The sum is at least 1, so that such a gate is negligible whatever it is divided by.
+        work[gate + c] = np.exp(below) if below > LOG_NEGLIGIBLE else 0.0
         total += work[gate + c]
     for c in range(n_cells):
         work[gate + c] /= total

@@ -7,7 +7,7 @@ import pytest
 import xarray
 
 from symscore.errors import BadData, FileProblem
-from symscore.io.draws import from_arviz, write_table
+from symscore.io.draws import Draws, from_arviz, posterior_group, write_table
 from symscore.io.tables import read_table
 
 VALUES = np.array([[0.1, -0.0], [5e-324, 1.7976931348623157e308], [1 / 3, -1e-17]])
@@ -174,3 +174,54 @@ def test_bad_variables_are_named(name, variable, message):
     posterior = xarray.Dataset({"mu": (("chain", "draw", "m"), [[[1.0]]]), name: variable})
     with pytest.raises(BadData, match=message):
         from_arviz(posterior)
+
+
+def numbered(*lengths: int) -> Draws:
+    """Chains of these lengths; every value says the chain and the place in it."""
+    chains = np.repeat(np.arange(len(lengths)), lengths)
+    place = np.concatenate([np.arange(length) for length in lengths])
+    return Draws((100.0 * chains + place)[:, None], ("x",), chains)
+
+
+def test_thinning_goes_on_within_each_chain() -> None:
+    draws = numbered(5, 3, 4)
+    thinned = draws.thinned(2)
+    assert thinned.values[:, 0].tolist() == [0, 2, 4, 100, 102, 200, 202]
+    assert thinned.chains.tolist() == [0, 0, 0, 1, 1, 2, 2]
+    assert thinned.names == ("x",)
+    assert draws.thinned(9).values[:, 0].tolist() == [0, 100, 200]
+    np.testing.assert_array_equal(draws.thinned(1).values, draws.values)
+
+
+def test_a_chain_weighs_its_share_whatever_its_length() -> None:
+    draws = numbered(5, 3, 4)
+    assert draws.weights is None
+    weighted = draws.weighted([2, 0, 6])
+    assert set(weighted.chains.tolist()) == {0, 2}
+    assert weighted.shares.tolist() == [0.25, 0.75]
+    for found in (weighted, weighted.thinned(3)):
+        first = found.chains == 0
+        # Binary shares of small whole numbers: a rounding or two for each draw.
+        np.testing.assert_allclose(found.weights.mean(), 1.0, rtol=1e-15 * len(first))
+        np.testing.assert_allclose(found.weights[first].sum() / len(first), 0.25, rtol=1e-14)
+        assert np.ptp(found.weights[first]) == np.ptp(found.weights[~first]) == 0
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1, 1], r"Expected chain_weights of shape \(3\); got \(2,\)"),
+        ([1, 1, -1], "Expected chain weights from 0 on, some positive"),
+        ([0, 0, 0], "some positive"),
+        ([1, np.nan, 1], "some positive"),
+        ([1, np.inf, 1], "some positive"),
+    ],
+)
+def test_weights_that_share_nothing_out_are_refused(weights: list, message: str) -> None:
+    with pytest.raises(BadData, match=message):
+        numbered(5, 3, 4).weighted(weights)
+
+
+def test_the_group_of_draws_is_found(arviz) -> None:
+    for idata in containers(arviz):
+        assert list(posterior_group(idata).data_vars) == ["mu", "theta", "count"]

@@ -59,3 +59,19 @@ def test_what_cannot_be_computed_is_nan() -> None:
     constant = mixing_of(draws_of(np.ones((2, 50)), rng.normal(size=(2, 50))))
     assert np.isnan(constant.rhat[0])
     assert constant.largest_rhat == constant.rhat[1]
+
+
+def test_chains_with_shares_are_taken_alone() -> None:
+    rng = np.random.default_rng(3)
+    n = 2000
+    draws = draws_of(rng.normal([[-9.0], [9.0]], size=(2, n)))
+    assert mixing_of(draws).smallest < 10
+    found = mixing_of(draws.weighted([1, 3]))
+    alone = [mixing_of(draws.weighted([1 - k, k])).smallest for k in (0, 1)]
+    # Of a mean with shares 1/4 and 3/4: p^2 / S summed over both chains.
+    expected = 1 / (0.0625 / alone[0] + 0.5625 / alone[1])
+    np.testing.assert_allclose(found.smallest, expected, rtol=1e-14)
+    assert found.n_draws == round(n / (0.0625 + 0.5625))
+    assert np.isnan(found.largest_rhat)
+    assert found.thinning == 1
+    assert mixing_of(draws.weighted([5, 5])).n_draws == 2 * n

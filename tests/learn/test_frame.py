@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from symscore.errors import BadData
-from symscore.learn.frame import Whitening, fit_whitening, rounding_step, whitened_step
+from symscore.learn.frame import (
+    Whitening,
+    fit_whitening,
+    rounding_step,
+    uneven_step,
+    whitened_step,
+)
 from tests.flows import random_frame, random_mixture
 from tests.tolerances import roundoff
 
@@ -149,3 +155,20 @@ def test_the_largest_step_counts_in_whitened_units(rng):
     x = np.stack([rng.normal(size=400), 0.5 * rng.integers(-9, 9, 400), rng.integers(0, 9, 400)], 1)
     frame = Whitening(np.zeros(3), np.diag([1.0, 4.0, 16.0]))
     assert whitened_step(frame, x) == max(0.5 / 4, 1 / 16)
+
+
+def test_logarithms_of_counts_have_a_step_of_their_own():
+    # Half of the rows lie at 1 and 2, whose nearest neighbours are log 2 and log 3/2 away.
+    column = np.log(np.repeat([1.0, 2.0, 3.0, 4.0, 5.0], [20, 30, 20, 15, 15]))
+    assert rounding_step(column) == 0.0
+    assert abs(uneven_step(column) - np.median([np.log(1.5), np.log(4 / 3)])) <= roundoff(8, 2.0)
+    frame = Whitening(np.zeros(1), np.array([[0.5]]))
+    assert whitened_step(frame, column[:, None]) == uneven_step(column) / 0.5
+
+
+def test_values_that_hardly_repeat_have_no_step():
+    values = np.random.default_rng(1).normal(size=100)
+    assert uneven_step(np.repeat(values, 4)) == 0.0
+    assert uneven_step(np.zeros(50)) == 0.0
+    # Where they repeat, as a chain that seldom moves, the step is that of the values, and tiny.
+    assert 0 < uneven_step(np.repeat(values, 5)) < 0.05

@@ -22,7 +22,7 @@ def test_sound_chains_are_passed_in_silence() -> None:
 def test_few_effective_draws_name_the_worst_column(effective: float, worth: str) -> None:
     message = (
         r"at least 200 independent ones, 100 a column; those of 'theta\[0\]' are worth "
-        rf"{worth} \(bulk ESS of 4000 draws\).*longer chains; thinning them adds nothing"
+        rf"{worth} \(bulk ESS of 4000 draws\).*longer chains"
     )
     with pytest.warns(FewEffectiveDraws, match=message) as caught:
         Mixing(NAMES, 4000, [900, effective], [1.0, 1.0]).warn()
@@ -37,3 +37,19 @@ def test_chains_that_disagree_name_the_worst_column() -> None:
 def test_a_figure_for_every_column() -> None:
     with pytest.raises(BadData, match=r"Expected rhat of shape \(2\); got \(1,\)"):
         Mixing(NAMES, 4000, [900, 900], [1.0])
+
+
+@pytest.mark.parametrize(
+    ("n_draws", "effective", "step"),
+    [
+        (40_000, [1000, 9000], 10),
+        (40_000, [1001, 9000], 9),
+        (40_000, [500, 9000], 10),
+        (40_000, [30_000, 30_000], 1),
+        (4000, [50, 50], 1),
+        (100, [200, 200], 1),
+        (40_000, [1000, np.nan], 1),
+    ],
+)
+def test_thinning_leaves_four_for_each_independent_draw_and_4000(n_draws, effective, step) -> None:
+    assert Mixing(NAMES, n_draws, effective, [1.0, 1.0]).thinning == step
