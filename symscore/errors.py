@@ -11,7 +11,7 @@ import sys
 def caller_level() -> int:
     """Return the ``stacklevel`` at which a warning by the caller blames code outside symscore."""
     level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith("symscore."):
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("symscore."):
         level, frame = level + 1, frame.f_back
     return level
 

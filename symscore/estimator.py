@@ -140,13 +140,17 @@ class ScoreDensity(FittedDensity):
         CircleCut
             If a circular column has no empty arc at which to cut it open.
         """
+        return self._fit(recipe_of(self.recipe), X, sample_weight, groups, progress)
+
+    def _fit(
+        self, recipe: Recipe, X: Any, sample_weight: Any, groups: Any = None, progress: Any = None
+    ) -> "ScoreDensity":
         x = finite_rows(self, X, reset=True)
         weights = checked_weights(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         if not weights.sum() > 0:
             raise BadData("Expected some positive sample_weight; got none.")
         labels = None if groups is None else group_labels(groups, len(x))
         seed = seed_of(self.random_state)
-        recipe = recipe_of(self.recipe)
         names = tuple(str(name) for name in feature_names_of(self))
         report = progress or reporter(self.verbose)
         chart = declared_chart(names, self.bounds, self.transforms, x, weights)
@@ -203,10 +207,7 @@ class ScoreDensity(FittedDensity):
 
     @property
     def statistics_(self) -> ScoreStatistics:
-        """The sums over all rows given to :meth:`partial_fit`; :meth:`fit` keeps none.
-
-        They are of rows in the coordinates of `chart_`: ``chart_.to_free(x)``.
-        """
+        """The sums, in the coordinates of `chart_`, over the rows given to :meth:`partial_fit`."""
         if self._growing is None:
             raise AttributeError(NO_SUMS)
         return self._growing.statistics
@@ -218,7 +219,7 @@ class ScoreDensity(FittedDensity):
             raise BadOption(f"Expected recipe Auto for partial_fit; got {recipe!r}: use fit.")
         if hasattr(self, "ladder_"):
             warnings.warn(ANEW, StartedAnew, stacklevel=3)
-        self.fit(X, sample_weight=sample_weight)
+        self._fit(replace(recipe, plain=False), X, sample_weight)
         if self.verbose:
             print("symscore: frame, levels, cells, degrees and ridges are kept for later rows")
         report, weights = self.report_, checked_weights(sample_weight, X, dtype=np.float64)

@@ -24,3 +24,18 @@ def test_runs(path: Path, tmp_path: Path) -> None:
         # 0.1 is five standard errors of a chain with about 500 effective draws.
         assert abs(sampled - reference) < 0.1
         assert reference < before
+    if path.stem in ("02_two_stage", "03_sign"):
+        two, whole = (figures_of(what, done.stdout) for what in ("two stages", "all at once"))
+        # As above; means, which are told beside their sd, get five standard errors as well.
+        assert abs(two[0] - whole[0]) < 0.1
+        for mean, sd, reference, spread in zip(
+            two[1::2], two[2::2], whole[1::2], whole[2::2], strict=True
+        ):
+            assert abs(mean - reference) < 0.25 * spread + 0.1 * sd
+            assert 0.7 < sd / spread < 1.4
+
+
+def figures_of(what: str, printed: str) -> list[float]:
+    """The figures of a line of a printed table."""
+    (line,) = re.findall(rf"^{what} +(.*)$", printed, flags=re.M)
+    return [float(figure) for figure in line.split()]

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.integrate import trapezoid
 
 from symscore.arrays import FloatArray
-from symscore.learn.combine import Combination, combine
+from symscore.learn.combine import Combination, batch_sums, combine
 from symscore.learn.hermite import n_features
 from symscore.learn.partition import EMCells, Partition
 from symscore.learn.select import Candidate, Cells, CrossFit, Progress, Sample, cross_fit
@@ -18,7 +18,7 @@ CHEAP = 100  # features of a candidate that is tried before its cells have won
 RACE_ROWS = 5000  # with more rows than this, partitions are raced on so many first ...
 RACED = (0.3, 0.5, 0.7, 0.9)  # ... at these places along the ladder
 SURVIVORS = 3  # partitions kept at each of these
-WORTH = 2.0  # standard errors of their gain that combinations must be worth
+WORTH = 2.0  # standard errors that a gain must exceed for what is simpler to be left
 SHARED = 4  # consecutive fields, two steps, that share the choice made at the last of them
 NOISY = 0.3  # kappa below which all share one choice: no cells matter much in so much noise
 
@@ -34,6 +34,7 @@ class Options:
     rhos: tuple[float, ...]  # the first one is tried everywhere, the others on winners
     refined_degree: int  # tried on winners of at most `refined_features` features
     refined_features: int
+    plain: bool  # whether a plain mixture is taken on which nothing gains
 
     def first(self, partition: Partition) -> tuple[Candidate, ...]:
         """Return the candidates that are tried at every node."""
@@ -76,7 +77,8 @@ class Choice:
     crossed: CrossFit
     nodes: tuple[Combination, ...]
     tried: tuple[Candidate, ...]  # in the race or later
-    mixture: int  # position of the plain Gaussian mixture that is best over all nodes
+    mixture: int  # position of the plain Gaussian mixture that all else is compared with
+    gain: tuple[float, float]  # nats a row over it of the best that was found, and the error
 
     def at(self, level: int) -> Combination:
         """Return the combination that fits a level."""
@@ -85,20 +87,6 @@ class Choice:
     def candidates_at(self, level: int) -> tuple[Candidate, ...]:
         """Return its candidates."""
         return tuple(self.crossed.candidates[j] for j in self.at(level).members)
-
-    def gain(self) -> tuple[float, float]:
-        r"""Return by how many nats a row the choice beats the plain mixture, and the error.
-
-        By the relation between information and mean squared error (Guo, Shamai and Verdu 2005),
-        two denoisers' held-out log densities differ by half the integral of the difference of
-        their risks over the signal-to-noise ratio kappa^2: here the trapezoid rule in log kappa.
-        """
-        kappas = self.kappas[list(nodes_of(self.kappas))]
-        return nats_saved(
-            kappas,
-            np.stack([node.mixture_losses - node.losses for node in self.nodes]),
-            self.nodes[0].mass,
-        )
 
 
 def nodes_of(kappas: FloatArray) -> tuple[int, ...]:
@@ -114,7 +102,12 @@ def nodes_of(kappas: FloatArray) -> tuple[int, ...]:
 
 
 def nats_saved(kappas: FloatArray, saved: FloatArray, mass: FloatArray) -> tuple[float, float]:
-    """Return the nats a row that lower losses (n_nodes, n_batches) are worth, and the error."""
+    """Return the nats a row that lower losses (n_nodes, n_batches) are worth, and the error.
+
+    By the relation between information and mean squared error (Guo, Shamai and Verdu 2005), two
+    denoisers' held-out log densities differ by half the integral of the difference of their risks
+    over the signal-to-noise ratio kappa^2: here the trapezoid rule in log kappa.
+    """
     nats = trapezoid(saved * kappas[:, None] ** 2, np.log(kappas), axis=0)
     return float(nats.sum() / mass.sum()), spread(nats, mass)
 
@@ -140,7 +133,9 @@ def choose(
     those partitions that are among the best three at one of four nodes on 5000 rows, and that of
     the best plain mixture. Other damping radii and higher degrees are then tried where their
     partition has won. At every node the best few are then combined, and the combinations kept if
-    together they are worth two standard errors of the gain.
+    together they are worth two standard errors of the gain. If what is then best gains no more than
+    that on a plain mixture, the plain mixture is taken: on data of one Gaussian, the least of many
+    risks cost twice the total variation of the mixture's own.
     """
     nodes = nodes_of(kappas)
     partitions = list(cells)
@@ -150,11 +145,12 @@ def choose(
         raced = sorted({nodes[round(share * (len(nodes) - 1))] for share in RACED})
         thinned = sample.thinned(RACE_ROWS)
         first = cross_fit(thinned, kappas, candidates, cells, raced, progress=progress)
-        partitions = survivors(first, raced, kappas)
+        plain = first.candidates[plainest(thinned, first.candidates, cells)]
+        partitions = survivors(first, raced, plain)
         tried.update(dict.fromkeys(candidates))
         candidates = [c for c in candidates if c.partition in partitions]
     crossed = cross_fit(sample, kappas, candidates, cells, nodes, progress=progress)
-    mixture = _best_mixture(crossed, nodes, kappas)
+    mixture = plainest(sample, crossed.candidates, cells)
     for partition in dict.fromkeys(crossed.candidates[crossed.best(k)].partition for k in nodes):
         own = [k for k in nodes if crossed.candidates[crossed.best(k)].partition == partition]
         finer = options.refined(partition)
@@ -170,11 +166,15 @@ def choose(
     worth, error = nats_saved(kappas[list(nodes)], saved, combined[0].mass)
     if not worth > WORTH * error:
         combined = [node.best_alone() for node in combined]
-    return Choice(kappas, crossed, tuple(combined), tuple(tried), mixture)
+    saved = np.stack([node.mixture_losses - node.losses for node in combined])
+    gain = nats_saved(kappas[list(nodes)], saved, combined[0].mass)
+    if options.plain and not gain[0] > WORTH * gain[1]:
+        combined = [node.mixture_alone(mixture) for node in combined]
+    return Choice(kappas, crossed, tuple(combined), tuple(tried), mixture, gain)
 
 
-def survivors(first: CrossFit, raced: Sequence[int], kappas: FloatArray) -> list[Partition]:
-    """Return the partitions that are among the best at some raced level, and the best mixture's."""
+def survivors(first: CrossFit, raced: Sequence[int], mixture: Candidate) -> list[Partition]:
+    """Return the partitions that are among the best at some raced level, and the mixture's."""
     partitions = list(dict.fromkeys(c.partition for c in first.candidates))
     risks = first.risks[list(raced)]
     best = np.stack(
@@ -182,14 +182,31 @@ def survivors(first: CrossFit, raced: Sequence[int], kappas: FloatArray) -> list
         axis=1,
     )
     kept = {partitions[j] for j in best.argsort(axis=1)[:, :SURVIVORS].ravel()}
-    kept.add(first.candidates[_best_mixture(first, raced, kappas)].partition)
+    kept.add(mixture.partition)
     return [partition for partition in partitions if partition in kept]
 
 
-def _best_mixture(crossed: CrossFit, levels: Sequence[int], kappas: FloatArray) -> int:
-    """Return the position of the plain mixture of least risk, integrated over kappa^2."""
-    plain = [j for j, c in enumerate(crossed.candidates) if np.isinf(c.ridge)]
-    fitted = [j for j in plain if isinstance(crossed.candidates[j].partition, EMCells)]
-    some = fitted or plain
-    total = kappas[list(levels)] ** 2 @ crossed.risks[np.ix_(list(levels), some)]
-    return some[int(np.argmin(total))]
+def plainest(
+    sample: Sample, candidates: Sequence[Candidate], cells: Mapping[Partition, Cells]
+) -> int:
+    """Return the position of the plain mixture of fewest components that is as good as the best.
+
+    Good is the log density of held-out rows; as good is within two standard errors.
+    """
+    plain = [j for j, c in enumerate(candidates) if np.isinf(c.ridge)]
+    some = [j for j in plain if isinstance(candidates[j].partition, EMCells)] or plain
+    some.sort(key=lambda j: cells[candidates[j].partition].whole.n_components)
+    sums = np.stack([_held_out(sample, cells[candidates[j].partition]) for j in some])
+    mass = batch_sums(sample, sample.weights)
+    behind = sums[int(np.argmax(sums.sum(axis=1)))] - sums
+    enough = [not b.sum() / mass.sum() > WORTH * spread(b, mass) for b in behind]
+    return some[enough.index(True)]
+
+
+def _held_out(sample: Sample, cells: Cells) -> FloatArray:
+    """Return the sums, over batches of rows, of v log p of a mixture that had not seen them."""
+    values = np.empty(len(sample.x))
+    for fold, crude in cells.without.items():
+        rows = sample.folds == fold
+        values[rows] = crude.log_density(sample.x[rows])
+    return batch_sums(sample, sample.weights * values)

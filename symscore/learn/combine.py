@@ -57,6 +57,10 @@ class Combination:
         """Return the first member without the others."""
         return replace(self, members=self.members[:1], shares=(1.0,), losses=self.best_losses)
 
+    def mixture_alone(self, mixture: int) -> "Combination":
+        """Return the plain mixture, the candidate at position `mixture`, alone."""
+        return replace(self, members=(mixture,), shares=(1.0,), losses=self.mixture_losses)
+
 
 def combine(
     sample: Sample,
@@ -80,6 +84,12 @@ def combine(
         products[:, -1, -1],
         mass,
     )
+
+
+def batch_sums(sample: Sample, values: FloatArray) -> FloatArray:
+    """Return the sums (B,) of one number a row over the batches of the folds."""
+    folds = [np.flatnonzero(sample.folds == fold) for fold in np.unique(sample.folds)]
+    return np.array([values[rows[b::BATCHES]].sum() for rows in folds for b in range(BATCHES)])
 
 
 def shortlist(crossed: CrossFit, level: int) -> list[int]:

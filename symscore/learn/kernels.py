@@ -112,8 +112,8 @@ def find_gates(numbers, layout, member, work, y, at):
     total = 0.0
     for c in range(n_cells):
         below = work[gate + c] - top
-        # The sum is at least 1, so that such a gate is negligible whatever it is divided by.
-        work[gate + c] = np.exp(below) if below > LOG_NEGLIGIBLE else 0.0
+        # The sum is at least 1: such a gate is negligible whatever it is divided by. NaN stays.
+        work[gate + c] = 0.0 if below <= LOG_NEGLIGIBLE else np.exp(below)
         total += work[gate + c]
     for c in range(n_cells):
         work[gate + c] /= total

@@ -55,14 +55,14 @@ class LevelChoice:
 @final
 @dataclass(frozen=True)
 class MixtureGain:
-    """Held-out gain over the best plain Gaussian mixture among the candidates.
+    """Held-out gain over a plain Gaussian mixture, the simplest that is as good as any.
 
     Attributes
     ----------
     components : int
         Of that mixture.
     nats, error : float
-        Log density gained by the learned ladder, a row, and its standard error over folds.
+        Log density gained by the best ladder found, a row, and its standard error over folds.
     """
 
     components: int

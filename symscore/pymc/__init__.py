@@ -1,8 +1,11 @@
 """Learned densities in PyMC models."""
 
-from symscore.pymc.compiled import register
+from symscore.pymc import compiled, jax
 from symscore.pymc.distribution import LearnedScore
+from symscore.pymc.posterior import posterior_as_prior
+from symscore.pymc.scalar import LearnedScalar
 
-__all__ = ["LearnedScore"]
+__all__ = ["LearnedScalar", "LearnedScore", "posterior_as_prior"]
 
-register()
+compiled.register()
+jax.register()

@@ -17,7 +17,7 @@ from symscore.flow.kernels import (
     push_log_det_rows,
     push_rows,
 )
-from symscore.learn.packed import DIM
+from symscore.learn.packed import DIM, EVENT
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -37,7 +37,7 @@ KERNEL_KEY = source_key(PACKAGE / "learn", PACKAGE / "flow", PACKAGE / "pymc")
 
 @njit(cache=True, nogil=True)
 def guarded_density_rows(numbers, layout, x, log_density, score):
-    """Log density (n,) and its gradient (n, d); -inf and 0 where no finite density is found."""
+    """Log density (n,) and its gradient (n, D); -inf and 0 where no finite density is found."""
     density_rows(numbers, layout, x, log_density, score)
     for row in range(x.shape[0]):
         if not np.isfinite(log_density[row]):
@@ -47,11 +47,11 @@ def guarded_density_rows(numbers, layout, x, log_density, score):
 
 @njit(cache=True, nogil=True)
 def guarded_invert_rows(numbers, layout, x, z):
-    """Latent points of x (n, d), written to `z`; NaN where inverting failed."""
+    """Latent points of x (n, D), written to `z` (n, d); NaN where none is found."""
     log_det = np.empty(x.shape[0])
     invert_rows(numbers, layout, x, z, log_det)
     for row in range(x.shape[0]):
-        if np.isnan(log_det[row]):
+        if not np.isfinite(log_det[row]):
             z[row] = np.nan
 
 
@@ -63,28 +63,29 @@ SIGNATURE = types.void(
 
 
 def _push(numbers, k, layout, m, n, z, _, x):
-    shape = n, layout[DIM]
-    push_rows(carray(numbers, k), carray(layout, m), carray(z, shape), carray(x, shape))
+    flow = (carray(numbers, k), carray(layout, m))
+    push_rows(*flow, carray(z, (n, layout[DIM])), carray(x, (n, layout[EVENT])))
 
 
 def _pull(numbers, k, layout, m, n, z, cotangent, out):
     flow, shape = (carray(numbers, k), carray(layout, m)), (n, layout[DIM])
-    pull_rows(*flow, carray(z, shape), carray(cotangent, shape), carray(out, shape))
+    bars = carray(cotangent, (n, layout[EVENT]))
+    pull_rows(*flow, carray(z, shape), bars, carray(out, shape))
 
 
 def _log_det(numbers, k, layout, m, n, z, _, log_det):
-    flow, shape = (carray(numbers, k), carray(layout, m)), (n, layout[DIM])
-    push_log_det_rows(*flow, carray(z, shape), carray(log_det, n))
+    flow = (carray(numbers, k), carray(layout, m))
+    push_log_det_rows(*flow, carray(z, (n, layout[DIM])), carray(log_det, n))
 
 
 def _density(numbers, k, layout, m, n, x, log_density, score):
-    flow, shape = (carray(numbers, k), carray(layout, m)), (n, layout[DIM])
+    flow, shape = (carray(numbers, k), carray(layout, m)), (n, layout[EVENT])
     guarded_density_rows(*flow, carray(x, shape), carray(log_density, n), carray(score, shape))
 
 
 def _invert(numbers, k, layout, m, n, x, _, z):
-    shape = n, layout[DIM]
-    guarded_invert_rows(carray(numbers, k), carray(layout, m), carray(x, shape), carray(z, shape))
+    flow = (carray(numbers, k), carray(layout, m))
+    guarded_invert_rows(*flow, carray(x, (n, layout[EVENT])), carray(z, (n, layout[DIM])))
 
 
 # By the name of the Op.

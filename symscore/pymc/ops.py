@@ -1,7 +1,9 @@
 """PyTensor Ops around the compiled kernels of a flow.
 
-Every Op takes points (..., d) and the two vectors of :mod:`symscore.learn.packed`, so that one
-compiled kernel serves every fitted flow, and works on all leading axes at once.
+Every Op takes points (..., d) or (..., D) and the two vectors of :mod:`symscore.learn.packed`, so
+that one compiled kernel serves every fitted flow, and works on all leading axes at once. Vectors
+(*flows, k) and (*flows, m) are those of a batch of flows: their leading axes and those of the
+points are broadcast against each other, as in NumPy.
 
 The value that a sampler sees is z; x = flow(z). With J = dx/dz and q the density of the flow,
 
@@ -11,96 +13,94 @@ The value that a sampler sees is z; x = flow(z). With J = dx/dz and q the densit
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 import pytensor.tensor as pt
 from pytensor.gradient import DisconnectedType, grad_not_implemented
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.replace import _vectorize_node
 from pytensor.tensor.variable import TensorVariable
 
-from symscore.arrays import for_each_block
+from symscore.arrays import IntArray
 from symscore.errors import BadData
-from symscore.flow.flow import ROWS
 from symscore.flow.kernels import pull_rows, push_log_det_rows, push_rows
-from symscore.learn.packed import DIM
+from symscore.learn.packed import DIM, EVENT
+from symscore.pymc.batches import run_rows
 from symscore.pymc.kernels import guarded_density_rows, guarded_invert_rows
 from symscore.pymc.stack import PortableOp, Shape
 
+SCALAR = None  # an output of one number a point
+
 
 class FlowOp(PortableOp):
-    """Base of the Ops: points (..., d), then `numbers` and `layout`, to points or scalars.
+    """Base of the Ops: points, then `numbers` and `layout`, to points or scalars.
 
     A subclass names its kernel, ``rows(numbers, layout, *points, *outputs)`` on C-contiguous rows,
-    how many inputs are points, and which outputs are points (..., d) rather than scalars (...).
+    and for each input and output the position in `layout` of its last axis's length: DIM for
+    latent points, EVENT for points x, SCALAR for outputs (...) without that axis.
     """
 
     __props__ = ()
     rows: ClassVar[Callable[..., None]]
-    n_points: ClassVar[int] = 1
-    gives_points: ClassVar[tuple[bool, ...]] = (True,)
+    takes: ClassVar[tuple[int, ...]]
+    gives: ClassVar[tuple[int | None, ...]]
 
     def make_node(self, *inputs: Any) -> Apply:
         """Check dimensions as far as they are known before running."""
         *points, numbers, layout = (pt.as_tensor(value) for value in inputs)
         points = [p if p.type.dtype == "float64" else pt.cast(p, "float64") for p in points]
-        if numbers.type.ndim != 1 or layout.type.ndim != 1:
-            raise NotImplementedError(
-                "Expected the numbers of one flow; got a stack of flows. Make one variable each."
-            )
-        for point in points:
+        lengths = _lengths(layout)
+        for point, axis in zip(points, self.takes, strict=True):
             if point.type.ndim == 0:
                 raise BadData("Expected points with a last axis of length d; got a scalar.")
-            known = point.type.shape[-1]
-            if known is not None and isinstance(layout, Constant):
-                _check_dim(known, int(layout.data[DIM]))
-        shape = points[0].type.shape
+            if None not in (point.type.shape[-1], lengths.get(axis)):
+                _check_dim(point.type.shape[-1], lengths[axis])
+        points = [_spread(point, numbers, layout) for point in points]
+        leading = points[0].type.shape[:-1]
         outputs = [
-            pt.tensor(dtype="float64", shape=shape if is_point else shape[:-1])
-            for is_point in self.gives_points
+            pt.tensor(
+                dtype="float64", shape=leading if axis is None else (*leading, lengths.get(axis))
+            )
+            for axis in self.gives
         ]
         return Apply(self, [*points, numbers, layout], outputs)
 
-    def output_shapes(self, input_shapes: Sequence[Shape]) -> list[Shape]:
-        """Return the points' shape, with or without its last axis."""
-        shape = tuple(input_shapes[0])
-        return [shape if is_point else shape[:-1] for is_point in self.gives_points]
+    def output_shapes(self, node: Apply, input_shapes: Sequence[Shape]) -> list[Shape]:
+        """Return the points' leading axes, with the length that `layout` names."""
+        leading, layout = tuple(input_shapes[0])[:-1], node.inputs[-1]
+        first = layout[(0,) * (layout.type.ndim - 1)]
+        return [leading if axis is None else (*leading, first[axis]) for axis in self.gives]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Declare the outputs differentiable in the points alone."""
-        flags = [True] * self.n_points + [False, False]
-        return [[flag] * len(self.gives_points) for flag in flags]
+        flags = [True] * len(self.takes) + [False, False]
+        return [[flag] * len(self.gives) for flag in flags]
 
     def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         """Run the kernel on all points as rows."""
         *points, numbers, layout = inputs
-        shape = points[0].shape
-        _check_dim(shape[-1], int(layout[DIM]))
-        if any(point.shape != shape for point in points):
+        lengths = layout if layout.ndim == 1 else _common(layout)
+        for point, axis in zip(points, self.takes, strict=True):
+            _check_dim(point.shape[-1], lengths[axis])
+        leading = {point.shape[:-1] for point in points}
+        if len(leading) > 1:
             raise BadData(f"Expected points of equal shapes; got {[p.shape for p in points]}.")
-        blocks = [np.ascontiguousarray(point).reshape(-1, shape[-1]) for point in points]
-        n = len(blocks[0])
-        for storage, is_point in zip(output_storage, self.gives_points, strict=True):
-            storage[0] = np.empty(shape if is_point else shape[:-1])
-            blocks.append(storage[0].reshape((n, shape[-1]) if is_point else n))
-        if n <= ROWS:  # one point, in a sampler: even asking for the number of cores would show
-            self.rows(numbers, layout, *blocks)
-        else:
-            for_each_block(
-                lambda part: self.rows(numbers, layout, *(b[part] for b in blocks)), n, ROWS
-            )
+        widths = [axis if axis is None else int(lengths[axis]) for axis in self.gives]
+        found = run_rows(self.rows, numbers, layout, points, widths)
+        for storage, value in zip(output_storage, found, strict=True):
+            storage[0] = value
 
-    def _no_second_derivative(self, point: Variable, what: str) -> list[Variable]:
+    def _no_derivative(self, point: Variable, what: str) -> list[Variable]:
         gradient = grad_not_implemented(
             self, 0, point, f"{what} is not available: use a sampler that needs first derivatives."
         )
-        return [gradient] * self.n_points + [DisconnectedType()(), DisconnectedType()()]
+        return [gradient] * len(self.takes) + [DisconnectedType()(), DisconnectedType()()]
 
 
 class LatentPullback(FlowOp):
     r"""(z, cotangent) to :math:`J^T` cotangent, J = dx/dz at z: one reverse sweep."""
 
     rows = staticmethod(pull_rows)
-    n_points = 2
+    takes = (DIM, EVENT)
+    gives = (DIM,)
 
     def pullback(
         self,
@@ -109,13 +109,15 @@ class LatentPullback(FlowOp):
         cotangents: Sequence[Variable],
     ) -> list[Variable]:
         """Refuse, with a reason."""
-        return self._no_second_derivative(inputs[0], "the second derivative of a flow")
+        return self._no_derivative(inputs[0], "the second derivative of a flow")
 
 
 class FromLatent(FlowOp):
     r"""z to x = flow(z); its derivative is :class:`LatentPullback`."""
 
     rows = staticmethod(push_rows)
+    takes = (DIM,)
+    gives = (EVENT,)
 
     def pullback(
         self,
@@ -129,9 +131,14 @@ class FromLatent(FlowOp):
 
 
 class ToLatent(FlowOp):
-    """x to z, by inverting the flow; NaN where that fails. It has no derivative."""
+    """x to z, by inverting the flow; NaN where that fails or x is outside the flow's support.
+
+    It has a derivative if x has one coordinate, zero where z is NaN.
+    """
 
     rows = staticmethod(guarded_invert_rows)
+    takes = (EVENT,)
+    gives = (DIM,)
 
     def pullback(
         self,
@@ -139,19 +146,27 @@ class ToLatent(FlowOp):
         outputs: Sequence[Variable],
         cotangents: Sequence[Variable],
     ) -> list[Variable]:
-        """Refuse, with a reason."""
-        return self._no_second_derivative(inputs[0], "the derivative of a flow's inverse")
+        """Return cotangent / J for one coordinate; refuse more, with a reason."""
+        x, *flow = inputs
+        if 1 not in (x.type.shape[-1], _lengths(flow[-1]).get(EVENT)):
+            return self._no_derivative(x, "the derivative of a flow's inverse")
+        lost = pt.isnan(outputs[0])
+        z = pt.switch(lost, 0.0, outputs[0])
+        slope = latent_pullback(z, pt.ones_like(z), *flow)
+        return _in_points(pt.switch(lost, 0.0, cotangents[0] / slope))
 
 
 class LogDensity(FlowOp):
     r"""x to (:math:`\log q(x)`, its gradient), from one inversion of the flow.
 
-    Where the flow cannot be inverted, or x is not finite, the value is -inf and the gradient 0:
-    a sampler rejects such a point, and no NaN spreads from one row to the sum of all.
+    Where the flow cannot be inverted, or x is not finite or outside the support, the value is
+    -inf and the gradient 0: a sampler rejects such a point, and no NaN spreads from one row to the
+    sum of all.
     """
 
     rows = staticmethod(guarded_density_rows)
-    gives_points = (False, True)
+    takes = (EVENT,)
+    gives = (SCALAR, EVENT)
 
     def pullback(
         self,
@@ -162,7 +177,7 @@ class LogDensity(FlowOp):
         """Return cotangent times the second output, so that value and gradient are one node."""
         of_value, of_score = cotangents
         if not isinstance(of_score.type, DisconnectedType):
-            return self._no_second_derivative(inputs[0], "the Hessian of a learned density")
+            return self._no_derivative(inputs[0], "the Hessian of a learned density")
         return _in_points(of_value[..., None] * outputs[1])
 
 
@@ -170,7 +185,8 @@ class LatentLogDet(FlowOp):
     """z to log |det J|, J = dx/dz at z."""
 
     rows = staticmethod(push_log_det_rows)
-    gives_points = (False,)
+    takes = (DIM,)
+    gives = (SCALAR,)
 
     def pullback(
         self,
@@ -191,6 +207,25 @@ latent_pullback = LatentPullback()
 log_density = LogDensity()
 
 
+def _lengths(layout: TensorVariable) -> dict[int | None, int]:
+    """Return d and D by their positions in `layout`, where it is known."""
+    if not isinstance(layout, Constant) or layout.data.size == 0:
+        return {}
+    return {axis: int(_common(layout.data)[axis]) for axis in (DIM, EVENT)}
+
+
+def _common(layout: IntArray) -> IntArray:
+    return layout.reshape(-1, layout.shape[-1])[0]
+
+
+def _spread(point: TensorVariable, numbers: Variable, layout: Variable) -> TensorVariable:
+    """Return a point for every flow of a batch."""
+    if numbers.type.ndim == layout.type.ndim == 1:
+        return point
+    shape = pt.broadcast_shape(point[..., 0], numbers[..., 0], layout[..., 0])
+    return pt.broadcast_to(point, (*shape, point.shape[-1]))
+
+
 def _check_dim(got: int, dim: int) -> None:
     if got != dim:
         raise BadData(f"Expected points of dimension {dim}, that of the flow; got {got}.")
@@ -202,5 +237,15 @@ def _in_points(gradient: Variable) -> list[Variable]:
 
 @_vectorize_node.register(FlowOp)
 def _vectorize_flow_op(op: FlowOp, node: Apply, *inputs: TensorVariable) -> Apply:
-    *points, numbers, layout = inputs
-    return op.make_node(*pt.broadcast_arrays(*points), numbers, layout)
+    """Let the leading axes that inputs have gained lead those that they had."""
+    had = max(old.type.ndim for old in node.inputs)
+    aligned = []
+    for old, new in zip(node.inputs, inputs, strict=True):
+        gained = new.type.ndim - old.type.ndim
+        missing = had - old.type.ndim if gained else 0
+        aligned.append(pt.expand_dims(new, tuple(range(gained, gained + missing))))
+    *points, numbers, layout = aligned
+    if len(points) > 1:
+        shape = pt.broadcast_shape(*(point[..., 0] for point in points))
+        points = [pt.broadcast_to(point, (*shape, point.shape[-1])) for point in points]
+    return op.make_node(*points, numbers, layout)

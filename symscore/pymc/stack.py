@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pytensor.graph.basic import Variable
+from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
 
 Shape = tuple[Variable | int, ...]
@@ -16,13 +16,13 @@ class PortableOp(Op):
     the node to ``infer_shape`` where PyTensor 3 passes the node only.
     """
 
-    def output_shapes(self, input_shapes: Sequence[Shape]) -> list[Shape]:
+    def output_shapes(self, node: Apply, input_shapes: Sequence[Shape]) -> list[Shape]:
         """Return the shape of every output."""
         raise NotImplementedError
 
     def infer_shape(self, *node_and_shapes: Any) -> list[Shape]:
-        """Answer PyTensor's question for shapes, which come last on both stacks."""
-        return self.output_shapes(node_and_shapes[-1])
+        """Answer PyTensor's question for shapes: node and shapes come last on both stacks."""
+        return self.output_shapes(*node_and_shapes[-2:])
 
     def L_op(  # noqa: N802 (PyTensor's name)
         self,

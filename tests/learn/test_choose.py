@@ -16,6 +16,7 @@ from symscore.learn.choose import (
     choose,
     nats_saved,
     nodes_of,
+    plainest,
     spread,
     survivors,
 )
@@ -27,7 +28,7 @@ from tests.tolerances import roundoff
 
 ONE, TWO, THREE, FOUR = EMCells(1), EMCells(2), KMeansCells(3), KMeansCells(4)
 DEGREES = {ONE: 1, TWO: 2, THREE: 2, FOUR: 0}
-OPTIONS = Options(2, DEGREES, (1e-2, np.inf, 1e-1), (3.0, 2.0), 3, 50)
+OPTIONS = Options(2, DEGREES, (1e-2, np.inf, 1e-1), (3.0, 2.0), 3, 50, plain=True)
 
 
 # ---- what is tried
@@ -78,7 +79,7 @@ def test_a_partition_without_degrees_has_nothing_to_refine():
 
 
 def test_one_radius_and_no_higher_degree_leave_nothing_to_refine():
-    assert Options(2, DEGREES, (1e-2,), (3.0,), 2, 50).refined(TWO) == ()
+    assert Options(2, DEGREES, (1e-2,), (3.0,), 2, 50, plain=True).refined(TWO) == ()
 
 
 # ---- who survives
@@ -93,36 +94,26 @@ def race(risks, candidates=None) -> CrossFit:
 
 def test_a_race_keeps_whoever_is_good_somewhere(monkeypatch):
     risks = [[1.0, 2.0, 3.0, 4.0], [np.nan] * 4, [4.0, 3.0, 1.0, 2.0]]
-    kappas = np.array([1.0, 1.0, 1.0])
     want = {1: [1, 3], 2: [1, 2, 3, 4]}
     for kept, cells in want.items():
         monkeypatch.setattr(module, "SURVIVORS", kept)
-        assert [p.n_cells for p in survivors(race(risks), [0, 2], kappas)] == cells
+        assert [p.n_cells for p in survivors(race(risks), [0, 2], PLAIN[0])] == cells
 
 
 def test_a_partition_runs_with_its_best_candidate(monkeypatch):
     monkeypatch.setattr(module, "SURVIVORS", 1)
     candidates = [PLAIN[0], Candidate(EMCells(1), 1, 1e-2), PLAIN[1]]
-    found = survivors(race([[9.0, 1.0, 2.0]], candidates), [0], np.ones(1))
-    # The other one is the best plain mixture, which is kept for comparison.
+    found = survivors(race([[9.0, 1.0, 2.0]], candidates), [0], PLAIN[1])
+    # The other one is the plain mixture, which is kept for comparison.
     assert [p.n_cells for p in found] == [1, 2]
 
 
-def test_the_best_mixture_survives_though_it_wins_nowhere(monkeypatch):
+def test_the_plain_mixture_survives_though_it_wins_nowhere(monkeypatch):
     monkeypatch.setattr(module, "SURVIVORS", 1)
     cells = [Candidate(KMeansCells(k), 0, np.inf) for k in (4, 8)]
     risks = [[1.0, 2.0, 5.0, 3.0], [2.0, 1.0, 5.0, 3.0]]
-    found = survivors(race(risks, [*cells, *PLAIN[:2]]), [0, 1], np.ones(2))
+    found = survivors(race(risks, [*cells, *PLAIN[:2]]), [0, 1], PLAIN[1])
     assert found == [KMeansCells(4), KMeansCells(8), EMCells(2)]
-
-
-def test_the_best_mixture_is_judged_where_it_matters(monkeypatch):
-    # A difference of risks counts by kappa^2: a little at a sharp level is more than at a noisy.
-    monkeypatch.setattr(module, "SURVIVORS", 1)
-    cell = Candidate(KMeansCells(4), 0, np.inf)
-    risks = [[0.0, 2.0, 3.0], [0.0, 0.5, 0.4]]
-    found = survivors(race(risks, [cell, *PLAIN[:2]]), [0, 1], np.array([0.1, 10.0]))
-    assert found == [KMeansCells(4), EMCells(2)]
 
 
 # ---- what a difference of risks is worth
@@ -219,15 +210,19 @@ def test_a_choice_is_shared_by_levels_and_its_gain_is_of_the_nodes():
     )
     kappas = np.geomspace(1.0, 2.0, 2 * SHARED)
     crossed = race([[1.0, 2.0]] * 2)
-    choice = Choice(kappas, crossed, nodes, crossed.candidates, 0)
+    choice = Choice(kappas, crossed, nodes, crossed.candidates, 0, (0.0, 0.0))
     for level in range(2 * SHARED):
         node = nodes[level // SHARED]
         assert choice.at(level) is node
         assert choice.candidates_at(level) == tuple(crossed.candidates[j] for j in node.members)
+
+
+def test_nats_are_a_trapezoid_in_log_kappa():
+    kappas, mass = np.array([1.0, 2.0]), np.array([0.5, 0.5])
+    saved = np.array([[0.0, 0.0], [0.25, 0.5]])
     # One panel between the nodes: half the sum of the ends, times the width in log kappa.
-    low, top = kappas[SHARED - 1], kappas[-1]
-    panel = 0.5 * np.log(top / low) * top**2
-    nats, error = choice.gain()
+    panel = 0.5 * np.log(2.0) * 2.0**2
+    nats, error = nats_saved(kappas, saved, mass)
     assert abs(nats - 0.75 * panel) <= roundoff(64, panel)
     assert abs(error - 0.25 * panel) <= roundoff(64, panel)
 
@@ -237,7 +232,7 @@ def test_a_choice_is_shared_by_levels_and_its_gain_is_of_the_nodes():
 N = 240
 KAPPAS = np.geomspace(0.05, 20.0, 6 * SHARED)
 NODES = list(nodes_of(KAPPAS))
-SMALL = Options(2, {ONE: 1, TWO: 2, THREE: 1, FOUR: 1}, (1e-2,), (3.0, 2.0), 2, 50)
+SMALL = Options(2, {ONE: 1, TWO: 2, THREE: 1, FOUR: 1}, (1e-2,), (3.0, 2.0), 2, 50, plain=False)
 
 
 @pytest.fixture(scope="module")
@@ -252,12 +247,12 @@ def cells(sample):
     return {p: fit_cells(sample, p) for p in SMALL.degrees}
 
 
-def run(sample, cells, **changes):
+def run(sample, cells, options=SMALL, **changes):
     calls = []
     with pytest.MonkeyPatch.context() as patch:
         for name, value in changes.items():
             patch.setattr(module, name, value)
-        choice = choose(sample, KAPPAS, cells, SMALL, progress=lambda *call: calls.append(call))
+        choice = choose(sample, KAPPAS, cells, options, progress=lambda *call: calls.append(call))
     return choice, calls
 
 
@@ -297,16 +292,40 @@ def test_what_was_tried_is_listed_once(everything):
     assert set(everything.tried) == set(everything.crossed.candidates)
 
 
-def test_the_plain_mixture_is_the_best_one_of_em(everything):
-    crossed = everything.crossed
-    worth = KAPPAS[NODES] ** 2 @ crossed.risks[NODES]
-    plain = [
-        j
-        for j, c in enumerate(crossed.candidates)
-        if np.isinf(c.ridge) and isinstance(c.partition, EMCells)
-    ]
-    assert everything.mixture in plain
-    assert worth[everything.mixture] == worth[plain].min()
+def held_out(sample, cells, partition):
+    """Log densities of rows under the mixture fitted to the other folds."""
+    mixtures = [cells[partition].without[fold] for fold in sample.folds]
+    return np.array([m.log_density(x[None])[0] for m, x in zip(mixtures, sample.x, strict=True)])
+
+
+@pytest.mark.parametrize("worth", [-np.inf, 0.0, 2.0, np.inf])
+def test_the_plainest_mixture_is_the_smallest_that_is_as_good(sample, cells, worth, monkeypatch):
+    monkeypatch.setattr(module, "WORTH", worth)
+    plain = [Candidate(p, 0, np.inf) for p in (TWO, ONE, FOUR, THREE)]
+    got = plain[plainest(sample, plain, cells)].partition
+    values = {p: held_out(sample, cells, p) for p in (ONE, TWO, THREE, FOUR)}
+    em = sorted((p for p in values if isinstance(p, EMCells)), key=lambda p: p.n_cells)
+    best = max(em, key=lambda p: values[p].sum())
+    for p in em:
+        behind = values[best] - values[p]
+        folds = [np.flatnonzero(sample.folds == f) for f in range(3)]
+        batches = np.array([behind[rows[b::4]].mean() for rows in folds for b in range(4)])
+        error = batches.std(ddof=1) / np.sqrt(len(batches))
+        if p == best or behind.mean() <= worth * error:
+            break
+    if np.isneginf(worth):
+        p = best
+    assert got == p
+
+
+def test_a_plain_mixture_is_taken_where_nothing_gains_on_it(sample, cells, everything):
+    assert everything.gain[0] > 0
+    for worth, plain, taken in ((np.inf, True, True), (np.inf, False, False)):
+        choice = run(sample, cells, replace(SMALL, plain=plain), WORTH=worth)[0]
+        assert all((n.members == (choice.mixture,)) == taken for n in choice.nodes)
+    choice = run(sample, cells, replace(SMALL, plain=True))[0]
+    losses = [(n.losses == n.mixture_losses).all() for n in choice.nodes]
+    assert all(losses) == (not choice.gain[0] > module.WORTH * choice.gain[1])
 
 
 def test_combinations_never_lose_to_their_first_member(everything):
@@ -331,7 +350,7 @@ def test_combinations_that_are_not_worth_it_are_dropped_altogether(sample, cells
 def test_gain_is_that_of_the_nodes(everything):
     saved = np.stack([node.mixture_losses - node.losses for node in everything.nodes])
     want = nats_saved(KAPPAS[NODES], saved, everything.nodes[0].mass)
-    assert everything.gain() == want
+    assert everything.gain == want
 
 
 def test_a_race_of_many_rows_keeps_few_partitions(sample, cells, everything):
@@ -344,10 +363,9 @@ def test_a_race_of_many_rows_keeps_few_partitions(sample, cells, everything):
     race = cross_fit(thinned, KAPPAS, first, cells, raced, progress=lambda *_: None)
     risks = race.risks[raced]
     winners = {first[j].partition for j in risks.argmin(axis=1)}
-    plain = [j for j, c in enumerate(first) if np.isinf(c.ridge) and c.partition in (ONE, TWO)]
-    best = plain[int((KAPPAS[raced] ** 2 @ risks[:, plain]).argmin())]
+    plain = first[plainest(thinned, first, cells)].partition
     kept = {c.partition for c in choice.crossed.candidates}
-    assert kept == winners | {first[best].partition}
+    assert kept == winners | {plain}
     assert len(kept) < len(SMALL.degrees)  # so that the test says something
     # What is left is judged on all rows, as it would have been among all.
     for j, candidate in enumerate(choice.crossed.candidates):

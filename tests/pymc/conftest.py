@@ -7,6 +7,7 @@ import pytensor
 import pytest
 from pytensor.compile.mode import Mode
 
+from symscore.flow.charts import Block, Chart
 from symscore.flow.flow import ScoreFlow
 from symscore.learn.field import PiecewiseScore
 from symscore.learn.frame import Whitening
@@ -16,12 +17,18 @@ from symscore.mixture import GaussianMixture
 from symscore.schedule import NoiseLevel, Schedule
 
 
-def build(means: list, names: tuple[str, ...], seed: int) -> ScoreFlow:
+def build(
+    means: list,
+    names: tuple[str, ...],
+    seed: int,
+    blocks: tuple[Block, ...] = (),
+    variance: float = 0.05,
+) -> ScoreFlow:
     """Two narrow modes of masses .35 and .65, with small random deviations of degree 1."""
     rng = np.random.default_rng(seed)
     dim = len(names)
     spread = rng.normal(size=(2, dim, dim))
-    covariances = 0.05 * np.eye(dim) + 0.05 * spread @ spread.swapaxes(1, 2)
+    covariances = variance * (np.eye(dim) + spread @ spread.swapaxes(1, 2))
     crude = GaussianMixture([0.35, 0.65], means, covariances)
     schedule = Schedule.up_to(10 / np.sqrt(np.linalg.eigvalsh(covariances).min()), max_ratio=2)
     shape = (2, n_features(dim, 1), dim)
@@ -30,7 +37,11 @@ def build(means: list, names: tuple[str, ...], seed: int) -> ScoreFlow:
         for kappa in schedule.field_kappas
     ]
     frame = Whitening(rng.normal(size=dim), np.diag(1.5 + np.arange(dim)) + 0.3 * np.tri(dim, k=-1))
-    return ScoreFlow(ScoreLadder(frame, schedule, fields, names))
+    return ScoreFlow(ScoreLadder(frame, schedule, fields, names), Chart(blocks or _free(names)))
+
+
+def _free(names: tuple[str, ...]) -> tuple[Block, ...]:
+    return tuple(Block("free", (name,)) for name in names)
 
 
 @pytest.fixture(scope="session")
@@ -44,9 +55,37 @@ def other_flow() -> ScoreFlow:
 
 
 @pytest.fixture(scope="session")
+def wide_flow() -> ScoreFlow:
+    """A flow of fewer steps."""
+    return build([[-1.0, 1.0], [1.0, 0.0]], ("a", "b"), seed=2, variance=0.5)
+
+
+@pytest.fixture(scope="session")
 def line() -> ScoreFlow:
     """A flow of one variable."""
     return build([[-1.5], [1.5]], ("a",), seed=3)
+
+
+@pytest.fixture(scope="session")
+def bounded() -> ScoreFlow:
+    """A flow of a positive column and one in (-1, 3)."""
+    blocks = (Block("lower", ("a",), lower=0.0), Block("interval", ("b",), -1.0, 3.0))
+    return build([[-0.4, 0.5], [0.4, -0.5]], ("a", "b"), seed=4, blocks=blocks)
+
+
+@pytest.fixture(scope="session")
+def shares() -> ScoreFlow:
+    """A flow of three columns that sum to one, and an angle."""
+    blocks = (Block("simplex", ("a", "b", "c")), Block("circle", ("d",), -3.0, 3.0, cut=1.0))
+    means = [[-0.4, 0.5, 0.2], [0.4, -0.5, 0.0]]
+    return build(means, ("a", "b", "d"), seed=5, blocks=blocks)
+
+
+@pytest.fixture(scope="session")
+def rate() -> ScoreFlow:
+    """A flow of one positive column."""
+    blocks = (Block("lower", ("a",), lower=2.0),)
+    return build([[-0.3], [0.3]], ("a",), seed=6, blocks=blocks)
 
 
 @pytest.fixture(scope="session")

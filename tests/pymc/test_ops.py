@@ -144,12 +144,6 @@ def test_second_derivatives_are_refused_with_the_reason(flow):
         pytensor.grad(to_latent(variable, *flow.packed).sum(), variable)
 
 
-def test_stacks_of_flows_are_refused(flow):
-    numbers, layout = flow.packed
-    with pytest.raises(NotImplementedError, match="stack of flows"):
-        from_latent(np.zeros(2), np.stack([numbers] * 2), layout)
-
-
 def test_vectorising_keeps_one_kernel_call(flow, z):
     point, points = pt.dvector(), pt.dmatrix()
     bar = pytensor.grad(from_latent(point, *flow.packed).sum(), point)

@@ -53,6 +53,9 @@ class Auto:
         Largest ratio of consecutive levels.
     sharpness : float
         Smoothing left at the data end, relative to the smallest component sd.
+    plain : bool
+        Whether a plain Gaussian mixture is taken if nothing gains more than two standard errors on
+        it. ``partial_fit`` does without: deviations are what later rows add to.
     """
 
     kmeans: tuple[int, ...] = (4, 8, 16, 32)
@@ -66,6 +69,7 @@ class Auto:
     pairs: int = 2
     max_ratio: float = 1.5
     sharpness: float = 0.1
+    plain: bool = True
 
     def __post_init__(self) -> None:
         if not (self.kmeans or self.em) or min((*self.kmeans, *self.em)) < 1:
@@ -114,7 +118,9 @@ class Auto:
         crudes = [found.whole for found in cells.values()]
         schedule, smoothing = self._schedule(ready, crudes)
         kappas = schedule.field_kappas
-        options = Options(dim, degrees, self.ridges, self.rhos, self.refined_degree, REFINED)
+        options = Options(
+            dim, degrees, self.ridges, self.rhos, self.refined_degree, REFINED, self.plain
+        )
         choice = choose(reservoir, kappas, cells, options, progress=progress)
         fields: list[SoftScore] = []
         for level in range(len(kappas)):
@@ -227,4 +233,4 @@ def _level_choice(choice: Choice, level: int, field: SoftScore) -> LevelChoice:
 
 def _gain(choice: Choice, cells: dict[Partition, Cells]) -> MixtureGain:
     mixture = choice.crossed.candidates[choice.mixture].partition
-    return MixtureGain(cells[mixture].whole.n_components, *choice.gain())
+    return MixtureGain(cells[mixture].whole.n_components, *choice.gain)
