@@ -14,7 +14,7 @@ from typing import final
 import numpy as np
 
 from symscore.arrays import FloatArray
-from symscore.errors import FieldShrunk
+from symscore.errors import FieldShrunk, caller_level
 from symscore.flow.probes import neighbours, probes
 from symscore.learn.batch import denoise_batch, jacobian_batch
 from symscore.learn.blend import SoftScore
@@ -80,7 +80,7 @@ def make_bijective(
             f"The learned deviation was scaled down at {shrunk} of {len(checks)} steps to keep the "
             "flow a bijection; more rows, fewer cells or a larger ridge avoid this.",
             FieldShrunk,
-            stacklevel=2,
+            stacklevel=caller_level(),
         )
     return replace(ladder, fields=tuple(fields)), tuple(checks)
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import toeplitz
 
 from symscore.arrays import FloatArray
-from symscore.errors import BadOption, CircleCut
+from symscore.errors import BadOption, CircleCut, caller_level
 from symscore.flow.charts import Block, Chart
 
 TRANSFORMS = ("positive", "simplex", "ordered", "circular")
@@ -202,6 +202,6 @@ def _thinnest(
             f"{density[least]:.2f} of that of a uniform angle: the learned density may jump "
             "there. Nothing needs doing unless that place matters.",
             CircleCut,
-            stacklevel=5,
+            stacklevel=caller_level(),
         )
     return float(cut if cut < upper else lower)

@@ -19,6 +19,8 @@ RACE_ROWS = 5000  # with more rows than this, partitions are raced on so many fi
 RACED = (0.3, 0.5, 0.7, 0.9)  # ... at these places along the ladder
 SURVIVORS = 3  # partitions kept at each of these
 WORTH = 2.0  # standard errors that a gain must exceed for what is simpler to be left
+FEW = 6  # components of a mixture that is simpler than what gains less ...
+SURE = 3.0  # ... standard errors on it: of many candidates the best seems to gain 2.6 by chance
 SHARED = 4  # consecutive fields, two steps, that share the choice made at the last of them
 NOISY = 0.3  # kappa below which all share one choice: no cells matter much in so much noise
 
@@ -34,7 +36,7 @@ class Options:
     rhos: tuple[float, ...]  # the first one is tried everywhere, the others on winners
     refined_degree: int  # tried on winners of at most `refined_features` features
     refined_features: int
-    plain: bool  # whether a plain mixture is taken on which nothing gains
+    plain: bool  # whether a plain mixture of few components is taken on which nothing gains
 
     def first(self, partition: Partition) -> tuple[Candidate, ...]:
         """Return the candidates that are tried at every node."""
@@ -134,8 +136,9 @@ def choose(
     the best plain mixture. Other damping radii and higher degrees are then tried where their
     partition has won. At every node the best few are then combined, and the combinations kept if
     together they are worth two standard errors of the gain. If what is then best gains no more than
-    that on a plain mixture, the plain mixture is taken: on data of one Gaussian, the least of many
-    risks cost twice the total variation of the mixture's own.
+    three on a plain mixture of few components, that mixture is taken: on data of one Gaussian, the
+    least of many risks left twice its total variation. One of many components approximates a shape
+    as cells do, and is no simpler.
     """
     nodes = nodes_of(kappas)
     partitions = list(cells)
@@ -168,7 +171,8 @@ def choose(
         combined = [node.best_alone() for node in combined]
     saved = np.stack([node.mixture_losses - node.losses for node in combined])
     gain = nats_saved(kappas[list(nodes)], saved, combined[0].mass)
-    if options.plain and not gain[0] > WORTH * gain[1]:
+    few = cells[crossed.candidates[mixture].partition].whole.n_components <= FEW
+    if options.plain and few and not gain[0] > SURE * gain[1]:
         combined = [node.mixture_alone(mixture) for node in combined]
     return Choice(kappas, crossed, tuple(combined), tuple(tried), mixture, gain)
 

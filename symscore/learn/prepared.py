@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 
 from symscore.arrays import FloatArray
-from symscore.errors import OutliersLeftOut
+from symscore.errors import OutliersLeftOut, caller_level
 from symscore.learn.frame import Whitening, fit_whitening, whitened_step
 from symscore.learn.partition import smallest_cell
 from symscore.learn.report import Spike
@@ -108,5 +108,5 @@ def _warn_of(left_out: tuple[int, ...], x: FloatArray) -> None:
         f"being {x[left_out[0]]}. If they are real, more of them are needed to learn from; if not, "
         "drop them.",
         OutliersLeftOut,
-        stacklevel=5,
+        stacklevel=caller_level(),
     )

@@ -63,22 +63,27 @@ class MixtureGain:
         Of that mixture.
     nats, error : float
         Log density gained by the best ladder found, a row, and its standard error over folds.
+    taken : bool
+        Whether all levels are that mixture.
     """
 
     components: int
     nats: float
     error: float
+    taken: bool = False
 
     @property
     def mixture_is_enough(self) -> bool:
-        """Whether the gain is within two standard errors of nothing."""
-        return not self.nats > 2 * self.error
+        """Whether it was taken, or the gain is within two standard errors of nothing."""
+        return self.taken or not self.nats > 2 * self.error
 
     def __str__(self) -> str:
         text = (
             f"{self.nats:+.4f} +- {self.error:.4f} nats a row against a Gaussian mixture with "
             f"k = {self.components}"
         )
+        if self.taken:
+            return f"{text}, which was taken: use that"
         return f"{text}, which fits as well: use that" if self.mixture_is_enough else text
 
 

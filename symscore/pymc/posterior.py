@@ -12,6 +12,7 @@ from symscore.estimator import ScoreDensity
 from symscore.flow.flow import ScoreFlow, require_flow
 from symscore.io.draws import Draws, from_arviz
 from symscore.io.mixing import mixing_of
+from symscore.learn.select import Progress
 from symscore.progress import progress_bar
 from symscore.pymc.determined import require_undetermined
 from symscore.pymc.distribution import LearnedScore
@@ -145,18 +146,10 @@ def posterior_as_prior(
     if flow is None:
         support = _support(parts, _checked("transforms", transforms, parts), generating_model)
         _require_fit_for_learning(idata, parts, support, chain_weights)
+        names = [part.name for part in parts]
+        options |= {"bounds": support.bounds, "transforms": support.transforms}
         with progress_bar(quiet=not progressbar) as progress:
-            density = ScoreDensity.from_idata(
-                idata,
-                [part.name for part in parts],
-                chain_weights=chain_weights,
-                progress=progress,
-                bounds=support.bounds,
-                transforms=support.transforms,
-                **options,
-            )
-        flow = getattr(density, "flow_", density.ladder_)
-        require_flow(flow)
+            flow = _learned(idata, names, chain_weights, progress, options)
     column = f"{model.name_for(name)}_column"
     model.add_coord(column, flow.names)
     joint = LearnedScore(name, flow, dims=column, latent=latent)
@@ -164,6 +157,20 @@ def posterior_as_prior(
         new: pm.Deterministic(new, _elements(joint, part, flow), dims=found[new])
         for part, new in taken
     }
+
+
+def _learned(
+    idata: Any,
+    names: Sequence[str],
+    chain_weights: Sequence[float] | None,
+    progress: Progress,
+    options: Mapping[str, Any],
+) -> ScoreFlow:
+    density = ScoreDensity.from_idata(
+        idata, names, chain_weights=chain_weights, progress=progress, **options
+    )
+    require_flow(getattr(density, "flow_", density.ladder_))
+    return density.flow_
 
 
 def _open_model() -> pm.Model:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 
 from symscore.arrays import FloatArray, IntArray, for_each_block
-from symscore.errors import SeparatedModes
+from symscore.errors import SeparatedModes, caller_level
 from symscore.flow.basins import Graph
 from symscore.flow.flow import ROWS, ScoreFlow
 from symscore.flow.kernels import push_log_det_rows, push_rows
@@ -52,7 +52,7 @@ def warn_if_separated(flows: Sequence[ScoreFlow]) -> None:
                 "chain that samples x itself stays in the one where it starts, and no diagnostic "
                 "tells. Leave latent=True, or use pm.sample_smc.",
                 SeparatedModes,
-                stacklevel=3,
+                stacklevel=caller_level(),
             )
 
 

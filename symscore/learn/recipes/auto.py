@@ -8,7 +8,7 @@ from typing import final
 import numpy as np
 
 from symscore.arrays import FloatArray
-from symscore.errors import BadOption, TooFewRows
+from symscore.errors import BadOption, TooFewRows, caller_level
 from symscore.learn.blend import SoftScore, blended
 from symscore.learn.choose import Choice, Options, choose, spread
 from symscore.learn.field import PiecewiseScore
@@ -54,8 +54,9 @@ class Auto:
     sharpness : float
         Smoothing left at the data end, relative to the smallest component sd.
     plain : bool
-        Whether a plain Gaussian mixture is taken if nothing gains more than two standard errors on
-        it. ``partial_fit`` does without: deviations are what later rows add to.
+        Whether a plain Gaussian mixture of up to six components is taken if nothing gains more than
+        three standard errors on it. ``partial_fit`` does without: deviations are what later rows
+        add to.
     """
 
     kmeans: tuple[int, ...] = (4, 8, 16, 32)
@@ -172,7 +173,7 @@ class Auto:
             f"Expected at least {dim + 2} distinct rows for {dim} columns to learn a shape; got "
             f"{n}: the density is one Gaussian with shrunk covariance.",
             TooFewRows,
-            stacklevel=4,
+            stacklevel=caller_level(),
         )
         crude = GaussianMixture(np.ones(1), np.zeros((1, dim)), np.eye(dim)[None])
         schedule, smoothing = self._schedule(ready, [crude])
@@ -233,4 +234,5 @@ def _level_choice(choice: Choice, level: int, field: SoftScore) -> LevelChoice:
 
 def _gain(choice: Choice, cells: dict[Partition, Cells]) -> MixtureGain:
     mixture = choice.crossed.candidates[choice.mixture].partition
-    return MixtureGain(cells[mixture].whole.n_components, *choice.gain)
+    taken = all(node.members == (choice.mixture,) for node in choice.nodes)
+    return MixtureGain(cells[mixture].whole.n_components, *choice.gain, taken)
