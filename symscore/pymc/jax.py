@@ -1,0 +1,37 @@
+"""PyTensor's JAX backend: the flow's maps again, in JAX, which cannot call compiled kernels.
+
+PyTensor imports JAX, which takes a second, when a graph is first converted for it. The conversions
+of :mod:`symscore.pymc.jax_ops` have to be known by then and not before: what announces them is a
+rewrite that belongs to that backend alone, and leaves every graph as it is.
+"""
+
+from functools import cache
+from importlib.util import find_spec
+
+from pytensor.compile.mode import optdb
+from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.rewriting.basic import GraphRewriter
+
+
+class _Announcement(GraphRewriter):
+    """Make the Ops and random variables of a flow known to the JAX backend."""
+
+    def add_requirements(self, fgraph: FunctionGraph) -> None:
+        """Require nothing of a graph."""
+
+    def apply(self, fgraph: FunctionGraph) -> None:
+        """Announce them, once."""
+        _announce()
+
+
+def register() -> None:
+    """Tell PyTensor how JAX runs the Ops and draws the random variables, once it asks."""
+    optdb.register("symscore_jax", _Announcement(), "jax", position=0)
+
+
+@cache
+def _announce() -> None:
+    if find_spec("jax") is not None:
+        from symscore.pymc import jax_ops
+
+        jax_ops.register()
