@@ -135,7 +135,8 @@ def test_an_exponential_has_a_positive_density_at_its_bound():
     x = np.random.default_rng(0).exponential(size=(2000, 1))
     known = ScoreDensity(QUICK, random_state=0, bounds=[(0, None)]).fit(x)
     near = np.exp(known.score_samples([[0.01], [0.03], [0.1]]))
-    assert np.all(np.abs(near - 1) < 0.35)
+    # Some 40 rows lie below .02, which leaves the density there a standard error of .16.
+    assert np.all(np.abs(near - 1) < 0.5)
     assert np.isneginf(known.score_samples([[0.0], [-1.0]])).all()
     assert (known.grad_log_density([[0.0], [-1.0]]) == 0).all()
 

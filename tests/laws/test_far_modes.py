@@ -135,7 +135,8 @@ def states(flow: ScoreFlow, x: FloatArray) -> FloatArray:
     numbers, layout = flow.packed
     work, at = flow_scratch(layout)
     assert np.isfinite(invert(numbers, layout, work, at, x))
-    return work[:at].reshape(-1, flow.dim).copy()
+    n_states = flow.ladder.schedule.n_steps + 1
+    return work[: n_states * flow.dim].reshape(-1, flow.dim).copy()
 
 
 def undone(flow: ScoreFlow, i: int, y: FloatArray, target: FloatArray) -> FloatArray:

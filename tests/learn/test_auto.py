@@ -34,6 +34,7 @@ RECIPE = Auto(
     refined_degree=2,
     pairs=1,
     folds=3,
+    plain=False,
     max_ratio=2.0,
 )
 NAMES = ("a", "b")
@@ -155,7 +156,8 @@ def test_gain_is_against_the_best_plain_mixture(combined):
 
 def test_on_a_gaussian_a_mixture_is_enough():
     x = np.random.default_rng(1).normal(size=(300, 2)) @ [[1.0, 0.5], [0.0, 2.0]]
-    _, report = fit(x, recipe=replace(RECIPE, kmeans=()))
+    _, report = fit(x, recipe=replace(RECIPE, kmeans=(), plain=True))
+    assert report.gain.taken
     assert report.gain.mixture_is_enough
     assert "use that" in str(report)
 

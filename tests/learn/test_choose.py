@@ -320,12 +320,21 @@ def test_the_plainest_mixture_is_the_smallest_that_is_as_good(sample, cells, wor
 
 def test_a_plain_mixture_is_taken_where_nothing_gains_on_it(sample, cells, everything):
     assert everything.gain[0] > 0
-    for worth, plain, taken in ((np.inf, True, True), (np.inf, False, False)):
-        choice = run(sample, cells, replace(SMALL, plain=plain), WORTH=worth)[0]
-        assert all((n.members == (choice.mixture,)) == taken for n in choice.nodes)
-    choice = run(sample, cells, replace(SMALL, plain=True))[0]
-    losses = [(n.losses == n.mixture_losses).all() for n in choice.nodes]
-    assert all(losses) == (not choice.gain[0] > module.WORTH * choice.gain[1])
+
+    def taken(plain, **changes):
+        choice = run(sample, cells, replace(SMALL, plain=plain), WORTH=-np.inf, **changes)[0]
+        assert choice.gain == everything.gain
+        found = {node.members == (choice.mixture,) for node in choice.nodes}
+        for node in choice.nodes:
+            if found == {True}:
+                assert (node.losses == node.mixture_losses).all()
+        return found == {True}
+
+    z = everything.gain[0] / everything.gain[1]
+    assert taken(True, SURE=1.01 * z)
+    assert not taken(True, SURE=0.99 * z)
+    assert not taken(False, SURE=1.01 * z)
+    assert not taken(True, SURE=1.01 * z, FEW=0)
 
 
 def test_combinations_never_lose_to_their_first_member(everything):

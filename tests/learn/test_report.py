@@ -57,7 +57,7 @@ def test_a_dict_of_plain_values_survives_json():
     assert found["levels"][2]["candidates"] == [str(EM), str(KMEANS)]
     assert found["levels"][2]["shares"] == [0.75, 0.25]
     assert found["levels"][2]["kappa"] == 0.4
-    assert found["gain"] == {"components": 3, "nats": 0.25, "error": 0.125}
+    assert found["gain"] == {"components": 3, "nats": 0.25, "error": 0.125, "taken": False}
     assert found["spikes"] == [{"column": "a", "value": 0.0, "share": 0.5}]
     assert found["left_out"] == [3, 5]
 
@@ -116,3 +116,9 @@ def test_a_mixture_is_enough_where_nothing_clear_is_gained(nats, error, enough):
     assert gain.mixture_is_enough == enough
     assert ("fits as well: use that" in str(gain)) == enough
     assert "k = 4" in str(gain)
+
+
+def test_a_mixture_that_was_taken_is_enough():
+    gain = MixtureGain(3, 0.25, 0.1, taken=True)
+    assert gain.mixture_is_enough
+    assert "k = 3, which was taken" in str(gain)
