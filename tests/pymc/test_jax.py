@@ -361,9 +361,11 @@ def sum_of_columns(flow, draws=100_000):
     return mean, np.sqrt((weights**2 * (total - mean) ** 2).sum()) / weights.sum()
 
 
+# Chains in parallel need a device each.
+TOGETHER = {"chain_method": "vectorized"}
 SAMPLERS = {
-    "numpyro": {"nuts_sampler": "numpyro"},
-    "blackjax": {"nuts_sampler": "blackjax"},
+    "numpyro": {"nuts_sampler": "numpyro", "nuts_sampler_kwargs": TOGETHER},
+    "blackjax": {"nuts_sampler": "blackjax", "nuts_sampler_kwargs": TOGETHER},
     "nutpie": {"nuts_sampler": "nutpie", "nuts_sampler_kwargs": {"backend": "jax"}},
 }
 
