@@ -13,16 +13,18 @@ from tests.tolerances import derivative, roundoff
 Y, SD = -4.0, 6.0
 
 
+@pytest.mark.filterwarnings("ignore:.*find_MAP:FutureWarning")  # PyMC 6.4, of later defaults
+@pytest.mark.filterwarnings("ignore:.*jitter:FutureWarning")
 @pytest.mark.parametrize("latent", [True, False])
 @pytest.mark.parametrize("mode", [0, 1])
 def test_it_ends_at_a_maximum_of_prior_times_likelihood(flow, latent, mode):
     with pm.Model(), warnings.catch_warnings():
         warnings.simplefilter("ignore", SeparatedModes)  # no chain is run
-        x = LearnedScore("x", flow, latent=latent)
-        pm.Normal("y", x.sum(), SD, observed=Y)
         start = flow.ladder.frame.unwhiten(flow.ladder.at(0).crude.means)[mode]
+        x = LearnedScore("x", flow, latent=latent, initval=start)
+        pm.Normal("y", x.sum(), SD, observed=Y)
         options = {"options": {"ftol": 0.0, "gtol": 1e-9}, "progressbar": False}
-        found = pm.find_MAP(start={"x": start}, **options)["x"]
+        found = pm.find_MAP(**options)["x"]
 
     def gradient(x):
         return flow.score(x) + (Y - x.sum(axis=1, keepdims=True)) / SD**2
