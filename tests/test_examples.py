@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.py"))
+LONG = ("02_two_stage",)  # a minute and a half
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def case(path: Path):
+    return pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem in LONG))
+
+
+@pytest.mark.parametrize("path", [case(path) for path in EXAMPLES])
 def test_runs(path: Path, tmp_path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) < 80
     done = subprocess.run(
