@@ -218,7 +218,7 @@ class ScoreDensity(FittedDensity):
         if not isinstance(recipe, Auto):
             raise BadOption(f"Expected recipe Auto for partial_fit; got {recipe!r}: use fit.")
         if hasattr(self, "ladder_"):
-            warnings.warn(ANEW, StartedAnew, stacklevel=3)
+            warnings.warn(ANEW, StartedAnew, stacklevel=caller_level())
         self._fit(replace(recipe, plain=False), X, sample_weight)
         if self.verbose:
             print("symscore: frame, levels, cells, degrees and ridges are kept for later rows")
@@ -289,7 +289,7 @@ class ScoreDensity(FittedDensity):
         if chain_weights is not None:
             draws = draws.weighted(chain_weights)
         found = mixing_of(draws)
-        found.warn(stacklevel=1 + caller_level())
+        found.warn()
         if thin:
             draws = draws.thinned(found.thinning)
         table = pd.DataFrame(draws.values, columns=list(draws.names))

@@ -272,10 +272,10 @@ def chart_push_rows(numbers, layout, v, x):
 
 
 @njit(cache=True, nogil=True)
-def chart_invert_rows(numbers, layout, x, v, inside):
-    """Coordinates of x (n, D), written to `v` (n, d); whether x lies in the support to `inside`."""
+def chart_invert_rows(numbers, layout, x, v):
+    """Coordinates of x (n, D), written to `v` (n, d)."""
     for row in range(x.shape[0]):
-        inside[row] = chart_invert(numbers, layout, x[row], v[row], 0)
+        chart_invert(numbers, layout, x[row], v[row], 0)
 
 
 @njit(cache=True, nogil=True)

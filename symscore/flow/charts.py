@@ -185,7 +185,7 @@ class Chart:
         points = as_points("x", x, len(self.names))
         self.require_support(points)
         v = np.empty((len(points), len(self.free_names)))
-        chart_invert_rows(*self._packed, points, v, np.empty(len(points), dtype=np.bool_))
+        chart_invert_rows(*self._packed, points, v)
         return v
 
     def log_det(self, v: ArrayLike) -> FloatArray:

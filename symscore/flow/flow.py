@@ -1,6 +1,6 @@
 """The probability flow of a ladder: a bijection with draws, a density and its gradient."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -11,12 +11,20 @@ from numpy.typing import ArrayLike
 from symscore.arrays import FloatArray, as_points, for_each_block
 from symscore.errors import BadOption, InversionFailed, NoDensity
 from symscore.flow.charts import IDENTITY, Chart
-from symscore.flow.kernels import density_rows, invert_rows, path_rows, pull_rows, push_rows
+from symscore.flow.kernels import (
+    density_rows,
+    invert_rows,
+    path_rows,
+    pull_rows,
+    push_log_det_rows,
+    push_rows,
+)
 from symscore.flow.marginals import Conditional, Marginal
 from symscore.flow.modes import MIN_DEPTH, Modes, find_modes
 from symscore.learn.hard import HardLadder
 from symscore.learn.ladder import ScoreLadder
 from symscore.learn.packed import Packed, pack
+from symscore.mixture import LOG_2PI
 
 # Inverting costs about a microsecond per step, cell and row: smaller blocks than for one field.
 ROWS = 64
@@ -89,12 +97,24 @@ class ScoreFlow:
         packed = pack(self.ladder.fields, self.ladder.schedule, self.ladder.frame)
         return self.chart.attached(packed)
 
+    @property
+    def unbounded(self) -> "ScoreFlow":
+        """The flow of the chart's coordinates; itself if these are the columns."""
+        return self if self.chart.is_free else ScoreFlow(self.ladder)
+
     def from_latent(self, z: ArrayLike) -> FloatArray:
         """Map z (n, d) to x (n, D): explicit, two field evaluations a step."""
         points = as_points("z", z, self.latent_dim)
         x = np.empty((len(points), self.dim))
-        for_each_block(lambda rows: push_rows(*self.packed, points[rows], x[rows]), len(x), ROWS)
+        self._run(push_rows, points, x)
         return x
+
+    def latent_log_density(self, z: ArrayLike) -> FloatArray:
+        """Return log q (n,) at the image of z (n, d), without inverting; NaN where a step folds."""
+        points = as_points("z", z, self.latent_dim)
+        log_det = np.empty(len(points))
+        self._run(push_log_det_rows, points, log_det)
+        return -0.5 * (points**2).sum(axis=1) - 0.5 * self.latent_dim * LOG_2PI - log_det
 
     def latent_path(self, z: ArrayLike) -> FloatArray:
         """Return the states y_0 ... y_N of z (n, d) in the whitened frame, (n_steps + 1, n, d).
@@ -112,11 +132,7 @@ class ScoreFlow:
         points = as_points("z", z, self.latent_dim)
         bars = as_points("cotangent", cotangent, self.dim)
         out = np.empty_like(points)
-        for_each_block(
-            lambda rows: pull_rows(*self.packed, points[rows], bars[rows], out[rows]),
-            len(out),
-            ROWS,
-        )
+        self._run(pull_rows, points, bars, out)
         return out
 
     def to_latent(self, x: ArrayLike) -> FloatArray:
@@ -132,11 +148,7 @@ class ScoreFlow:
         points = as_points("x", x, self.dim)
         self.chart.require_support(points)
         z, log_det = np.empty((len(points), self.latent_dim)), np.empty(len(points))
-        for_each_block(
-            lambda rows: invert_rows(*self.packed, points[rows], z[rows], log_det[rows]),
-            len(z),
-            ROWS,
-        )
+        self._run(invert_rows, points, z, log_det)
         _require_inverted(points, log_det)
         return z
 
@@ -240,15 +252,16 @@ class ScoreFlow:
         """
         return find_modes(self, n, rng=rng, min_depth=min_depth, confidence=confidence)
 
+    def _run(self, kernel: Callable[..., None], *blocks: FloatArray) -> None:
+        """Run a kernel on rows of these arrays, blocks of rows side by side."""
+        flow, n = self.packed, len(blocks[0])
+        for_each_block(lambda rows: kernel(*flow, *(b[rows] for b in blocks)), n, ROWS)
+
     def _density(self, x: ArrayLike, *, with_score: bool) -> tuple[FloatArray, FloatArray]:
         points = as_points("x", x, self.dim)
         values = np.empty(len(points))
         scores = np.empty((len(points) if with_score else 0, self.dim))
-        for_each_block(
-            lambda rows: density_rows(*self.packed, points[rows], values[rows], scores[rows]),
-            len(values),
-            ROWS,
-        )
+        self._run(density_rows, points, values, scores)
         _require_inverted(points, values)
         return values, scores
 

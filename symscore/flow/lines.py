@@ -20,7 +20,7 @@ from scipy.interpolate import CubicSpline
 from scipy.special import logsumexp
 
 from symscore.arrays import FloatArray
-from symscore.errors import CoarseIntegral
+from symscore.errors import CoarseIntegral, caller_level
 from symscore.flow.charts import Block, Chart
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class Lines:
         return replace(finer, change=0.0 if before == after else abs(after - before))
 
 
-def warn_if_coarse(name: str, lines: Sequence[Line], *, stacklevel: int) -> None:
+def warn_if_coarse(name: str, lines: Sequence[Line]) -> None:
     """Warn of integrals along the column `name` that have not settled."""
     coarse = [line for line in lines if not line.change <= TOLERANCE]
     if coarse:
@@ -187,7 +187,7 @@ def warn_if_coarse(name: str, lines: Sequence[Line], *, stacklevel: int) -> None
             f"logarithm of the worst still changes by {worst.change:.1e} at {len(worst.nodes)} "
             "nodes (inf: narrower than their spacing, or longer than they reach).",
             CoarseIntegral,
-            stacklevel=stacklevel + 1,
+            stacklevel=caller_level(),
         )
 
 

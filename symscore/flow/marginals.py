@@ -85,7 +85,7 @@ class Marginal:
             )
         points[:, left_out] = lines.chart.from_free([[0.0]])
         found = [lines.through(point) for point in points]
-        warn_if_coarse(self.flow.names[left_out[0]], found, stacklevel=2)
+        warn_if_coarse(self.flow.names[left_out[0]], found)
         return np.array([line.log_integral for line in found])
 
 
@@ -131,7 +131,7 @@ class Conditional:
         line = lines.through(point)
         if np.isneginf(line.log_integral):
             raise BadData(f"Expected values of positive density; got {dict(values)}.")
-        warn_if_coarse(flow.names[left[0]], [line], stacklevel=3)
+        warn_if_coarse(flow.names[left[0]], [line])
         return cls(flow, left[0], line)
 
     @property

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from scipy.special import ndtri
 
-from symscore.arrays import FloatArray, for_each_block, frozen
+from symscore.arrays import FloatArray, frozen
 from symscore.errors import BadOption, InversionFailed
 from symscore.flow.ascent import Landscape
 from symscore.flow.basins import UNASSIGNED, Graph, Peaks, merge, passes, relabel_contested
-from symscore.flow.kernels import push_log_det_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,7 +141,7 @@ def find_modes(
         raise BadOption(f"Expected min_depth >= 0 nats; got {min_depth}.")
     if not 0 < confidence < 1:
         raise BadOption(f"Expected 0 < confidence < 1, say .95; got {confidence}.")
-    inner = type(flow)(flow.ladder)  # in the coordinates of the chart
+    inner = flow.unbounded
     land = Landscape(inner)
     draws, values = _draw(inner, n, rng=rng)
     graph = Graph.over(draws, values)
@@ -179,9 +178,7 @@ def _draw(flow: "ScoreFlow", n: int, *, rng: np.random.Generator) -> tuple[Float
     m falls short of n by the draws at which a step folds, whose density is not known.
     """
     z = rng.standard_normal((n, flow.dim))
-    log_det = np.empty(n)
-    for_each_block(lambda rows: push_log_det_rows(*flow.packed, z[rows], log_det[rows]), n, 64)
-    values = -0.5 * (z**2).sum(axis=1) - 0.5 * flow.dim * np.log(2 * np.pi) - log_det
+    values = flow.latent_log_density(z)
     known = np.isfinite(values)
     if known.sum() < FEWEST_DRAWS:
         raise InversionFailed(

@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 
 from symscore.arrays import FloatArray, check_shape, frozen
-from symscore.errors import ChainsDisagree, FewEffectiveDraws
+from symscore.errors import ChainsDisagree, FewEffectiveDraws, caller_level
 
 # Of independent rows; in two columns a fit to so few is about .1 from the truth in total variation.
 ROWS_PER_COLUMN = 100
@@ -69,16 +69,11 @@ class Mixing:
             return 1
         return max(min(int(self.n_draws / (4 * self.smallest)), self.n_draws // LEAST_KEPT), 1)
 
-    def warn(self, *, stacklevel: int = 2) -> None:
+    def warn(self) -> None:
         """Warn of draws worth fewer than 100 independent ones a column, and of R-hat above 1.03.
 
         A fit follows every wiggle that its rows suggest; rows that follow each other suggest the
         path of the chain, and only the independent ones among them say where the density is.
-
-        Parameters
-        ----------
-        stacklevel : int
-            As of ``warnings.warn``: 2 blames the caller.
 
         Warns
         -----
@@ -98,7 +93,7 @@ class Mixing:
                 f"column; those of {worst!r} are worth {worth} (bulk ESS of {self.n_draws} "
                 "draws), and the fit is as uncertain as one to so few rows. Run longer chains.",
                 FewEffectiveDraws,
-                stacklevel=stacklevel,
+                stacklevel=caller_level(),
             )
         if self.largest_rhat > LARGEST_RHAT:
             worst = self.names[int(np.nanargmax(self.rhat))]
@@ -108,5 +103,5 @@ class Mixing:
                 "chains happened to leave there. Run longer chains, or a sampler that moves "
                 "between modes.",
                 ChainsDisagree,
-                stacklevel=stacklevel,
+                stacklevel=caller_level(),
             )

@@ -42,9 +42,7 @@ def run_rows(
     leading = points[0].shape[:-1]
     outputs = [np.empty(leading if w is None else (*leading, w)) for w in widths]
     if numbers.ndim == layout.ndim == 1:
-        blocks: list[FloatArray] = [
-            np.ascontiguousarray(p).reshape(-1, p.shape[-1]) for p in points
-        ]
+        blocks = [_rows(p) for p in points]
         n = len(blocks[0])
         for out, width in zip(outputs, widths, strict=True):
             blocks.append(out.reshape(n if width is None else (n, width)))

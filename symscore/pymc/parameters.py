@@ -11,7 +11,6 @@ from pytensor.tensor.variable import TensorVariable
 from symscore.arrays import FloatArray, IntArray
 from symscore.errors import BadOption
 from symscore.flow.flow import ScoreFlow, require_flow
-from symscore.flow.kernels import push_log_det_rows
 
 CANDIDATES = 64
 
@@ -60,9 +59,7 @@ def anchor(flow: ScoreFlow) -> FloatArray:
     """
     z = np.random.default_rng(0).standard_normal((CANDIDATES, flow.latent_dim))
     z[0] = 0.0
-    log_det = np.empty(CANDIDATES)
-    push_log_det_rows(*flow.packed, z, log_det)
-    log_q = np.where(np.isnan(log_det), -np.inf, -0.5 * (z**2).sum(axis=1) - log_det)
+    log_q = np.nan_to_num(flow.latent_log_density(z), nan=-np.inf)
     return flow.from_latent(z[[np.argmax(log_q)]])[0]
 
 

@@ -171,6 +171,7 @@ def _add_coord(
         model.add_coord(dim, labels, length=None if labels is not None else length)
         return
     there = model.coords[dim]
+    # PyTensor's eval: where the model has no labels, its length may hang on shared data.
     n_there = len(there) if there is not None else int(model.dim_lengths[dim].eval())
     if n_there != length:
         raise BadData(

@@ -8,12 +8,10 @@ from typing import final
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from symscore.arrays import FloatArray, IntArray, for_each_block
+from symscore.arrays import FloatArray, IntArray
 from symscore.errors import SeparatedModes, caller_level
 from symscore.flow.basins import Graph
-from symscore.flow.flow import ROWS, ScoreFlow
-from symscore.flow.kernels import push_log_det_rows, push_rows
-from symscore.learn.packed import BLOCKS, DIM, EVENT
+from symscore.flow.flow import ScoreFlow
 
 DRAWS = 1000
 # Between two equal Gaussians this far apart log q falls by 5^2 / 8, about 3 nats.
@@ -107,19 +105,10 @@ def _whitened_draws(flow: ScoreFlow, n: int) -> tuple[FloatArray, FloatArray]:
 
     A steep chart may have no mode, or a spurious one, where its coordinates have one.
     """
-    numbers, layout = flow.packed
-    layout = layout.copy()
-    layout[[EVENT, BLOCKS]] = layout[DIM], 0
     z = np.random.default_rng(0).standard_normal((n, flow.latent_dim))
-    v, log_det = np.empty_like(z), np.empty(n)
-
-    def fill(rows: slice) -> None:
-        push_rows(numbers, layout, z[rows], v[rows])
-        push_log_det_rows(numbers, layout, z[rows], log_det[rows])
-
-    for_each_block(fill, n, ROWS)
-    values = np.where(np.isnan(log_det), -np.inf, -0.5 * (z**2).sum(axis=1) - log_det)
-    return flow.ladder.frame.whiten(v), values
+    inner = flow.unbounded
+    values = np.nan_to_num(inner.latent_log_density(z), nan=-np.inf)
+    return flow.ladder.frame.whiten(inner.from_latent(z)), values
 
 
 def _gaps(u: FloatArray, labels: IntArray) -> FloatArray:
