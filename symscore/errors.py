@@ -60,6 +60,10 @@ class NotCertified(SymscoreError, ArithmeticError):
     """A certificate was asked for and could not be established."""
 
 
+class UnsupportedInstance(NotCertified):
+    """No method here covers such an instance; the message says which ones would do."""
+
+
 class SymscoreWarning(UserWarning):
     """Base of all warnings raised on purpose."""
 

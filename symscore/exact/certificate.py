@@ -1,0 +1,218 @@
+"""A certificate: a claim about exact inputs, an enclosure, and how both can be checked."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, final
+
+from symscore.errors import BadData, NotCertified, UnsupportedInstance
+from symscore.exact.balls import Enclosure
+from symscore.exact.spec import fields, read_json, read_rational, write_rational
+
+FORMAT = "symscore certificate 1"
+
+# From inputs and the greatest width allowed to an enclosure; raises UnsupportedInstance where its
+# theorem does not apply, NotCertified where the width cannot be reached.
+Route = Callable[[Any, Fraction], Enclosure]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A kind of statement that can be certified, and at least two ways to derive it.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``"fisher-information"``.
+    statement : str
+        What the enclosed number is, as a formula.
+    excludes : tuple of str
+        What a certificate of this kind does not say.
+    read : callable
+        From the JSON object of the inputs to the value that routes take.
+    write : callable
+        Its inverse.
+    routes : mapping
+        From the name of a method to a :data:`Route`; the first that applies is used to certify,
+        and another one to check.
+    one_sided : bool
+        Whether only the upper end is claimed, of a bound that methods may compute more or less
+        sharply.
+    """
+
+    name: str
+    statement: str
+    excludes: tuple[str, ...]
+    read: Callable[[Any], Any]
+    write: Callable[[Any], dict[str, Any]]
+    routes: Mapping[str, Route]
+    one_sided: bool = False
+
+    def derive(self, inputs: Any, width: Fraction, but: str = "") -> tuple[str, Enclosure]:
+        """Return the first route that applies, other than `but`, and what it encloses.
+
+        Raises
+        ------
+        UnsupportedInstance
+            If none applies.
+        NotCertified
+            If the first one that applies cannot reach the width.
+        """
+        reasons = []
+        for method, route in self.routes.items():
+            if method == but:
+                continue
+            try:
+                enclosure = route(inputs, width)
+            except UnsupportedInstance as error:
+                reasons.append(f"{method}: {error}")
+                continue
+            if not self.one_sided and enclosure.width > width:
+                raise NotCertified(
+                    f"Expected {self.name} within {float(width):.3g}; {method} reached "
+                    f"{float(enclosure.width):.3g}."
+                )
+            return method, enclosure
+        other = "another" if but else "a"
+        raise UnsupportedInstance(
+            f"Expected an instance of {self.name} that {other} method covers; "
+            + " ".join(reasons or [f"only {but!r} does."])
+        )
+
+    def certify(self, inputs: Any, width: Fraction) -> "Certificate":
+        """Return a certificate whose enclosure is no wider than `width`."""
+        method, enclosure = self.derive(inputs, width)
+        return Certificate(
+            self.name,
+            self.statement,
+            self.write(inputs),
+            method,
+            enclosure.lower,
+            enclosure.upper,
+            self.excludes,
+        )
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A statement about exact inputs: the number it names lies between two rationals.
+
+    Parameters
+    ----------
+    claim : str
+        The kind of statement, such as ``"fisher-information"``.
+    statement : str
+        What the number is, as a formula.
+    inputs : dict
+        Everything that it depends on, in JSON, rationals as strings.
+    method : str
+        How it was derived.
+    lower, upper : Fraction
+        ``lower <= number <= upper``.
+    excludes : tuple of str
+        What this certificate does not say.
+    """
+
+    claim: str
+    statement: str
+    inputs: dict[str, Any]
+    method: str
+    lower: Fraction
+    upper: Fraction
+    excludes: tuple[str, ...]
+
+    @property
+    def enclosure(self) -> Enclosure:
+        """Both ends as one value."""
+        return Enclosure(self.lower, self.upper)
+
+    @property
+    def width(self) -> Fraction:
+        """``upper - lower``."""
+        return self.upper - self.lower
+
+    @property
+    def midpoint(self) -> Fraction:
+        """The mean of both ends."""
+        return self.enclosure.midpoint
+
+    def __float__(self) -> float:
+        """Return the midpoint, rounded."""
+        return float(self.midpoint)
+
+    def __str__(self) -> str:
+        digits = shared_digits(self.lower, self.upper)
+        return f"{self.claim} = {digits} (within {float(self.width):.2g}, {self.method})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record that :meth:`from_json` reads."""
+        return {
+            "format": FORMAT,
+            "claim": self.claim,
+            "statement": self.statement,
+            "inputs": self.inputs,
+            "method": self.method,
+            "lower": write_rational(self.lower),
+            "upper": write_rational(self.upper),
+            "excludes": list(self.excludes),
+        }
+
+    @classmethod
+    def from_json(cls, record: object, where: str = "certificate") -> "Certificate":
+        """Return the certificate that a record holds; it is read, not checked.
+
+        Raises
+        ------
+        BadData
+            If the record is no certificate, or one of another version.
+        """
+        names = tuple(cls.__dataclass_fields__)
+        found = fields(record, where, ("format", *names))
+        if found["format"] != FORMAT:
+            raise BadData(f"{where}: expected the format {FORMAT!r}; got {found['format']!r:.60}.")
+        for name in ("claim", "statement", "method"):
+            if not isinstance(found[name], str):
+                raise BadData(f"{where}.{name}: expected a string; got {found[name]!r:.60}.")
+        excludes = found["excludes"]
+        if not isinstance(excludes, list) or not all(isinstance(text, str) for text in excludes):
+            raise BadData(f"{where}.excludes: expected a list of strings.")
+        if not isinstance(found["inputs"], dict):
+            raise BadData(f"{where}.inputs: expected an object; got {found['inputs']!r:.60}.")
+        lower, upper = (read_rational(found[end], f"{where}.{end}") for end in ("lower", "upper"))
+        if lower > upper:
+            raise BadData(f"{where}: expected lower <= upper; got {lower} and {upper}.")
+        return cls(
+            found["claim"],
+            found["statement"],
+            found["inputs"],
+            found["method"],
+            lower,
+            upper,
+            tuple(excludes),
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Certificate":
+        """Return the certificate in a file; it is read, not checked."""
+        return cls.from_json(read_json(Path(path)), str(path))
+
+
+def shared_digits(lower: Fraction, upper: Fraction) -> str:
+    """Return the decimal digits of the midpoint that the width does not put in doubt.
+
+    Examples
+    --------
+    >>> shared_digits(Fraction(333333, 1000000), Fraction(333334, 1000000))
+    '0.33333'
+    """
+    middle, width = (lower + upper) / 2, upper - lower
+    places = 0
+    while Fraction(1, 10 ** (places + 1)) >= 2 * width and places < 60:
+        places += 1
+    scaled = abs(middle) * 10**places
+    whole, digits = divmod(round(scaled), 10**places)
+    sign = "-" if middle < 0 else ""
+    return f"{sign}{whole}.{digits:0{places}d}" if places else f"{sign}{whole}"
