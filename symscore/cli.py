@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from symscore.errors import BadOption, NoDensity, SymscoreError
+from symscore.errors import BadOption, NoDensity, NotCertified, SymscoreError
 from symscore.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -35,12 +35,15 @@ Model = Annotated[Path, typer.Argument(help="Model file written by `symscore fit
 
 
 def main() -> None:
-    """Run the command line; errors raised on purpose become one line and exit status 2."""
+    """Run the command line; errors raised on purpose become one line and an exit status.
+
+    That is 1 where something could not be certified, 2 where something was used wrongly.
+    """
     try:
         app()
     except SymscoreError as error:
         print(f"symscore: {' '.join(str(error).split())}", file=sys.stderr)
-        raise SystemExit(2) from None
+        raise SystemExit(1 if isinstance(error, NotCertified) else 2) from None
 
 
 @app.command()
@@ -144,6 +147,65 @@ def describe(model: Model, seed: Seed = 0, json: Json = False) -> None:
 
 
 @app.command()
+def certify(
+    spec: Annotated[
+        Path,
+        typer.Argument(help="JSON file: a claim's name and inputs; with --check, a certificate."),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Certificate to write.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Derive a certificate again, by another method.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Enclose a number that exact inputs determine, or check such a certificate."""
+    if check:
+        if output is not None:
+            raise BadOption("Expected --check without --output: a check writes no certificate.")
+        _check(spec, as_json=json)
+        return
+    from symscore.exact.claims import certify as derive
+    from symscore.exact.spec import read_json
+
+    if output is not None:
+        _require_folder(output)
+    certificate = derive(read_json(spec))
+    if output is not None:
+        certificate.save(output)
+    _print_json(certificate.to_json()) if json else print(certificate)
+
+
+@app.command()
+def plan(
+    spec: Annotated[Path, typer.Argument(help="JSON file with a mixture, as `certify` takes it.")],
+    rms: Annotated[str, typer.Option(help="Root mean square error to reach, such as 0.03.")],
+    cells: Annotated[int | None, typer.Option(help="The most cells; one a component.")] = None,
+    alphas: Annotated[str, typer.Option(help="Comma-separated noise levels: 1,15/17.")] = "",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Picture or JSON file to write.")
+    ] = None,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Find the smallest polynomial degrees that are certified to come near a mixture's scores."""
+    from symscore.exact.plan_files import check_output, mixture_in, save_plan
+    from symscore.exact.planner import ALPHAS
+    from symscore.exact.planner import plan as find
+
+    if output is not None:
+        check_output(output)
+        _require_folder(output)
+    levels = alphas.split(",") if alphas else ALPHAS
+    with progress_bar(quiet=quiet) as progress:
+        found = find(mixture_in(spec), rms, alphas=levels, cells=cells, progress=progress)
+    if output is not None:
+        save_plan(found, output)
+    _print_json(found.to_json()) if json else print(found.table())
+
+
+@app.command()
 def demo(
     output: Annotated[Path, typer.Option("--output", help="Folder for pictures.")] = Path(
         "symscore-demo"
@@ -160,6 +222,20 @@ def demo(
     _print_json(result.numbers()) if json else print(result.text())
     if not result.masses_agree:
         raise typer.Exit(1)
+
+
+def _check(path: Path, *, as_json: bool) -> None:
+    from symscore.exact.certificate import Certificate
+    from symscore.exact.claims import check
+
+    found = check(Certificate.load(path))
+    report = {
+        "confirmed": True,
+        "claim": found.certificate.claim,
+        "made_by": found.certificate.method,
+        "confirmed_by": found.method,
+    }
+    _show(report, as_json=as_json)
 
 
 def _frame(values: np.ndarray, names: tuple[str, ...]) -> Any:

@@ -56,6 +56,14 @@ class FileProblem(SymscoreError, OSError):
     """A file cannot be found, opened, read or written; the message names it."""
 
 
+class BadExpression(SymscoreError, ValueError):
+    """A formula given as text cannot be read; `column` says where, counted from 1."""
+
+    def __init__(self, message: str, column: int = 1) -> None:
+        super().__init__(message)
+        self.column = column
+
+
 class NotCertified(SymscoreError, ArithmeticError):
     """A certificate was asked for and could not be established."""
 

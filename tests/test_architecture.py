@@ -25,7 +25,7 @@ FLOW = LEARN | {"flow"}
 MIDDLE = FLOW | {"io", "bridge"}
 UPPER = MIDDLE | {"recipes", "fitted", "estimator", "baselines", "data"}
 TOP = {"cli", "demo", "symscore", "__main__"}
-EVERYTHING = UPPER | TOP | {"progress", "exact", "ledger", "compare", "pymc"}
+EVERYTHING = UPPER | TOP | {"progress", "strict_json", "atomic", "exact", "ledger", "compare", "pymc"}
 
 # The first name after "symscore" -> those it may import besides itself. Arrows point down only.
 MAY_SEE = {
@@ -34,10 +34,12 @@ MAY_SEE = {
     "schedule": BASE,
     "mixture": BASE,
     "progress": set(),
-    "exact": {"errors"},
+    "strict_json": set(),
+    "atomic": {"errors"},
+    "exact": {"errors", "strict_json", "atomic"},
     "learn": BASE,
     "flow": LEARN,
-    "io": FLOW,
+    "io": FLOW | {"strict_json", "atomic"},
     "bridge": FLOW | {"exact"},
     "data": BASE | {"io"},
     "recipes": FLOW,

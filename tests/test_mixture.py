@@ -1,4 +1,4 @@
-"""Gaussian mixtures against quadrature, differences and SciPy; exact values are test_bridge's."""
+"""Gaussian mixtures against quadrature, differences and SciPy; exact values are tests/bridge's."""
 
 import numpy as np
 import pytest

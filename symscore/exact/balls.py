@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from threading import RLock
 from typing import final
 
@@ -13,8 +14,12 @@ from symscore.errors import NotCertified
 
 # flint has one precision for the whole process, so only one thread may compute at a time.
 _LOCK = RLock()
-START_BITS = 96
+START_BITS = 64
 MOST_BITS = 1 << 14
+# A ball that is not finite at this many precisions is not for want of bits.
+MOST_INFINITE = 3
+# What is nearer to zero than 2 to this power is rounded away from it in enclosures.
+MOST_EXPONENT = 1 << 16
 
 
 @contextmanager
@@ -68,7 +73,7 @@ class Enclosure:
         """
         if not ball.is_finite():
             raise NotCertified(f"Expected a finite ball; got {ball}.")
-        return cls(_fraction(ball.lower()), _fraction(ball.upper()))
+        return cls(-_above(-ball.lower()), _above(ball.upper()))
 
     @property
     def width(self) -> Fraction:
@@ -92,7 +97,6 @@ class Enclosure:
 def narrowed(
     compute: Callable[[int], arb],
     width: Fraction,
-    start: int = START_BITS,
     most: int = MOST_BITS,
 ) -> Enclosure:
     """Double the precision until the ball that `compute` returns is as narrow as asked for.
@@ -104,20 +108,20 @@ def narrowed(
         around one and the same number.
     width : Fraction
         The most that ``upper - lower`` may be.
-    start, most : int
-        Bits of the first and of the last attempt.
+    most : int
+        Bits that no attempt exceeds; the first has some thirty more than the width.
 
     Raises
     ------
     NotCertified
-        If the last attempt is still too wide.
+        If the last attempt is still too wide, or three attempts gave no finite ball.
 
     Examples
     --------
     >>> narrowed(lambda bits: arb(2).sqrt(), Fraction(1, 10**40)).width < Fraction(1, 10**40)
     True
     """
-    bits = start
+    bits, infinite = max(START_BITS, ceil(1 / width).bit_length() + 30), 0
     while True:
         with precision(bits):
             ball = compute(bits)
@@ -125,7 +129,8 @@ def narrowed(
             reached = Enclosure.of_ball(ball) if ball.is_finite() else None
         if reached is not None and reached.width <= width:
             return reached
-        if 2 * bits > most:
+        infinite += reached is None
+        if 2 * bits > most or infinite == MOST_INFINITE:
             got = "no finite ball" if reached is None else f"{float(reached.width):.3g}"
             raise NotCertified(
                 f"Expected an enclosure no wider than {float(width):.3g}; got {got} at {bits} "
@@ -143,6 +148,24 @@ def ball_of(value: Fraction | fmpq | int) -> arb:
     0.250000000000000
     """
     return arb(as_fmpq(value))
+
+
+def within(bound: arb) -> arb:
+    """Return a ball around zero that holds every number of modulus at most `bound`.
+
+    Raises
+    ------
+    NotCertified
+        If the bound is not finite.
+
+    Examples
+    --------
+    >>> within(arb(1) / 4).overlaps(arb(-1) / 4)
+    True
+    """
+    if not bound.is_finite():
+        raise NotCertified(f"Expected a finite bound; got {bound}.")
+    return arb(0, bound.abs_upper())
 
 
 def as_fmpq(value: Fraction | fmpq | int) -> fmpq:
@@ -163,6 +186,12 @@ def as_fraction(value: fmpq) -> Fraction:
     return Fraction(int(value.p), int(value.q))
 
 
-def _fraction(exact: arb) -> Fraction:
+def _above(exact: arb) -> Fraction:
+    """Return the dyadic rational, or one just above it where its exponent is out of all scale."""
     mantissa, exponent = (int(part) for part in exact.man_exp())
+    size = exponent + mantissa.bit_length()
+    if size > MOST_EXPONENT:
+        raise NotCertified(f"Expected numbers below 2^{MOST_EXPONENT}; got one of {size} bits.")
+    if size < -MOST_EXPONENT:
+        return Fraction(int(mantissa > 0), 1 << MOST_EXPONENT)
     return Fraction(mantissa) * Fraction(2) ** exponent

@@ -1,12 +1,15 @@
 """A certificate: a claim about exact inputs, an enclosure, and how both can be checked."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil, floor
 from pathlib import Path
 from typing import Any, final
 
-from symscore.errors import BadData, NotCertified, UnsupportedInstance
+from symscore.atomic import atomic_path
+from symscore.errors import BadData, NotCertified, ResourceLimit, UnsupportedInstance
 from symscore.exact.balls import Enclosure
 from symscore.exact.spec import fields, read_json, read_rational, write_rational
 
@@ -57,17 +60,19 @@ class Claim:
         ------
         UnsupportedInstance
             If none applies.
+        ResourceLimit
+            If only routes apply that would take too long.
         NotCertified
             If the first one that applies cannot reach the width.
         """
-        reasons = []
+        reasons: list[UnsupportedInstance | ResourceLimit] = []
         for method, route in self.routes.items():
             if method == but:
                 continue
             try:
                 enclosure = route(inputs, width)
-            except UnsupportedInstance as error:
-                reasons.append(f"{method}: {error}")
+            except (UnsupportedInstance, ResourceLimit) as error:
+                reasons.append(error)
                 continue
             if not self.one_sided and enclosure.width > width:
                 raise NotCertified(
@@ -75,22 +80,29 @@ class Claim:
                     f"{float(enclosure.width):.3g}."
                 )
             return method, enclosure
-        other = "another" if but else "a"
+        for reason in reasons:
+            if isinstance(reason, ResourceLimit):
+                raise reason
+        covered = "a second method covers" if but else "a method covers"
         raise UnsupportedInstance(
-            f"Expected an instance of {self.name} that {other} method covers; "
-            + " ".join(reasons or [f"only {but!r} does."])
+            f"Expected an instance of {self.name} that {covered}; "
+            + " ".join([str(reason) for reason in reasons] or [f"only {but!r} does."])
         )
 
     def certify(self, inputs: Any, width: Fraction) -> "Certificate":
-        """Return a certificate whose enclosure is no wider than `width`."""
-        method, enclosure = self.derive(inputs, width)
+        """Return a certificate no wider than `width`, its ends short decimal fractions."""
+        method, enclosure = self.derive(inputs, width / 2)
+        if self.one_sided:
+            ends = Enclosure(Fraction(0), raised(enclosure.upper))
+        else:
+            ends = widened(enclosure, width / 8)
         return Certificate(
             self.name,
             self.statement,
             self.write(inputs),
             method,
-            enclosure.lower,
-            enclosure.upper,
+            ends.lower,
+            ends.upper,
             self.excludes,
         )
 
@@ -160,6 +172,17 @@ class Certificate:
             "excludes": list(self.excludes),
         }
 
+    def save(self, path: str | Path) -> None:
+        """Write the record as a JSON file, as a whole or not at all.
+
+        Raises
+        ------
+        FileProblem
+            If the file cannot be written.
+        """
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(self.to_json(), indent=1) + "\n", encoding="utf-8")
+
     @classmethod
     def from_json(cls, record: object, where: str = "certificate") -> "Certificate":
         """Return the certificate that a record holds; it is read, not checked.
@@ -198,6 +221,36 @@ class Certificate:
     def load(cls, path: str | Path) -> "Certificate":
         """Return the certificate in a file; it is read, not checked."""
         return cls.from_json(read_json(Path(path)), str(path))
+
+
+def widened(enclosure: Enclosure, unit: Fraction) -> Enclosure:
+    """Return the next multiples of a power of ten, at most `unit`, that lie strictly outside.
+
+    Strictly, so that even an exact number can be confirmed by a method that only encloses it.
+
+    Examples
+    --------
+    >>> widened(Enclosure(Fraction(1, 3), Fraction(1, 2)), Fraction(1, 50))
+    Enclosure(lower=Fraction(33, 100), upper=Fraction(51, 100))
+    """
+    scale = 10 ** max(0, len(str(ceil(1 / unit) - 1)))
+    lower = Fraction(ceil(enclosure.lower * scale) - 1, scale)
+    return Enclosure(lower, Fraction(floor(enclosure.upper * scale) + 1, scale))
+
+
+def raised(bound: Fraction) -> Fraction:
+    """Return a bound above, by about a millionth of itself, of seven significant digits.
+
+    Examples
+    --------
+    >>> raised(Fraction(1, 3))
+    Fraction(1666667, 5000000)
+    """
+    if bound == 0:
+        return bound
+    places = 7 - len(str(floor(bound))) if bound >= 1 else 6 + len(str(floor(1 / bound)))
+    scale = Fraction(10) ** places
+    return (floor(bound * scale) + 1) / scale
 
 
 def shared_digits(lower: Fraction, upper: Fraction) -> str:

@@ -1,7 +1,11 @@
 """Exact linear algebra on symbolic matrices, without pivots and so without zero tests."""
 
+from functools import cache
+
 import sympy
 from sympy import Expr, Matrix
+
+LARGEST_TEMPLATE = 4
 
 
 def adjugate_and_determinant(matrix: Matrix) -> tuple[Matrix, Expr]:
@@ -32,6 +36,23 @@ def adjugate_and_determinant(matrix: Matrix) -> tuple[Matrix, Expr]:
     [ 4, -2],
     [-3,  1]]), -2)
     """
+    n = matrix.rows
+    if n > LARGEST_TEMPLATE or all(entry.is_Rational for entry in matrix):
+        return _by_recursion(matrix)
+    entries, adjugate, determinant = _template(n)
+    values = dict(zip(entries, matrix, strict=True))
+    return adjugate.xreplace(values), determinant.xreplace(values)
+
+
+@cache
+def _template(n: int) -> tuple[Matrix, Matrix, Expr]:
+    # Entries put into the formulas for n^2 symbols stay as they are; expanded, sums in them would
+    # swell the results to hundreds of terms.
+    entries = Matrix(n, n, [sympy.Dummy() for _ in range(n * n)])
+    return entries, *_by_recursion(entries)
+
+
+def _by_recursion(matrix: Matrix) -> tuple[Matrix, Expr]:
     n = matrix.rows
     eye = sympy.eye(n)
     power, coef = eye, -matrix.trace()

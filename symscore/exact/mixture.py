@@ -1,17 +1,28 @@
 """Gaussian mixtures over exact numbers and symbols, with their scores in closed form."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import final
 
 import sympy
 from sympy import Expr, Matrix
 
-from symscore.errors import BadData, BadOption
-from symscore.exact.matrices import adjugate_and_determinant, leading_minors
-from symscore.exact.numbers import ExactLike, as_exact, as_exact_vector
-
-Vector: TypeAlias = tuple[Expr, ...]
+from symscore.errors import BadData
+from symscore.exact.components import Component, component, covariance_by_pairs, shares
+from symscore.exact.mixture_checks import (
+    Rows,
+    Vector,
+    as_alpha,
+    as_indices,
+    as_map,
+    as_variance,
+    check_covariance,
+    check_sizes,
+    check_weights,
+    items,
+    vectors,
+)
+from symscore.exact.numbers import ExactLike, as_exact_vector
 
 
 @final
@@ -54,19 +65,19 @@ class ExactMixture:
     """
 
     weights: Vector
-    means: tuple[Vector, ...]
-    covariances: tuple[tuple[Vector, ...], ...]
+    means: Rows
+    covariances: tuple[Rows, ...]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", as_exact_vector(self.weights, "weights"))
-        object.__setattr__(self, "means", _vectors(self.means, "means"))
-        covariances = enumerate(_items(self.covariances))
-        rows = tuple(_vectors(entry, f"covariances[{i}]") for i, entry in covariances)
+        object.__setattr__(self, "means", vectors(self.means, "means"))
+        covariances = enumerate(items(self.covariances))
+        rows = tuple(vectors(entry, f"covariances[{i}]") for i, entry in covariances)
         object.__setattr__(self, "covariances", rows)
-        _check_sizes(self)
-        _check_weights(self.weights)
+        check_sizes(self.weights, self.means, self.covariances)
+        check_weights(self.weights)
         for i, covariance in enumerate(self.covariances):
-            _check_covariance(f"covariances[{i}]", Matrix(covariance))
+            check_covariance(f"covariances[{i}]", Matrix(covariance))
 
     @property
     def dim(self) -> int:
@@ -98,10 +109,83 @@ class ExactMixture:
         >>> ExactMixture([1], [2], [5]).at("1/2")
         ExactMixture(weights=(1,), means=((1,),), covariances=(((2,),),))
         """
-        factor = _as_alpha(alpha)
+        factor = as_alpha(alpha)
         means = tuple(tuple(factor * entry for entry in mean) for mean in self.means)
         eye = sympy.eye(self.dim)
         covariances = tuple(factor**2 * (Matrix(c) - eye) + eye for c in self.covariances)
+        return ExactMixture(self.weights, means, covariances)
+
+    def heat(self, t: ExactLike) -> "ExactMixture":
+        r"""Return the law of ``x + sqrt(t) * z``, z standard normal: additive noise of variance t.
+
+        .. math:: m_i \to m_i, \qquad C_i \to C_i + t I
+
+        Raises
+        ------
+        BadOption
+            If t is provably negative.
+
+        Examples
+        --------
+        >>> ExactMixture([1], [2], [5]).heat("1/2")
+        ExactMixture(weights=(1,), means=((2,),), covariances=(((11/2,),),))
+        """
+        noise = as_variance(t, "t") * sympy.eye(self.dim)
+        covariances = tuple(Matrix(c) + noise for c in self.covariances)
+        return ExactMixture(self.weights, self.means, covariances)
+
+    def marginal(self, indices: int | Sequence[int]) -> "ExactMixture":
+        """Return the law of some of the coordinates, in the order given.
+
+        Raises
+        ------
+        BadOption
+            If a coordinate does not exist or is named twice.
+
+        Examples
+        --------
+        >>> ExactMixture([1], [[2, 3]], [[[4, 1], [1, 5]]]).marginal(1)
+        ExactMixture(weights=(1,), means=((3,),), covariances=(((5,),),))
+        """
+        chosen = as_indices(indices, self.dim)
+        means = tuple(tuple(mean[i] for i in chosen) for mean in self.means)
+        covariances = tuple(
+            tuple(tuple(c[i][j] for j in chosen) for i in chosen) for c in self.covariances
+        )
+        return ExactMixture(self.weights, means, covariances)
+
+    def linear_image(
+        self, matrix: Matrix | Sequence, shift: ExactLike | Vector = 0
+    ) -> "ExactMixture":
+        r"""Return the law of ``A x + b``.
+
+        .. math:: m_i \to A m_i + b, \qquad C_i \to A C_i A^T
+
+        Parameters
+        ----------
+        matrix : (p, d) sympy.Matrix or sequence
+            A, rational or symbolic, with independent rows.
+        shift : (p,) sequence
+            b; zero unless given.
+
+        Raises
+        ------
+        BadData
+            If shapes do not fit, or the rows of A are provably dependent.
+
+        Examples
+        --------
+        >>> ExactMixture([1], [[2, 3]], [[[4, 1], [1, 5]]]).linear_image([[1, -1]], 7)
+        ExactMixture(weights=(1,), means=((6,),), covariances=(((7,),),))
+        """
+        image = as_map(matrix, self.dim)
+        move = as_exact_vector(shift, "shift")
+        if move == (0,):
+            move *= image.rows
+        if len(move) != image.rows:
+            raise BadData(f"Expected shift with {image.rows} coordinates; got {len(move)}.")
+        means = tuple((image * Matrix(mean) + Matrix(move)).expand() for mean in self.means)
+        covariances = tuple((image * Matrix(c) * image.T).expand() for c in self.covariances)
         return ExactMixture(self.weights, means, covariances)
 
     def density(self, x: ExactLike | Vector) -> Expr:
@@ -115,7 +199,7 @@ class ExactMixture:
         x : (d,) sequence
             Symbols or exact numbers.
         """
-        total = sympy.Add(*(term for term, _ in self._components(x)))
+        total = sympy.Add(*(part.term for part in self._components(x)))
         return (2 * sympy.pi) ** sympy.Rational(-self.dim, 2) * total
 
     def log_density(self, x: ExactLike | Vector) -> Expr:
@@ -129,7 +213,7 @@ class ExactMixture:
 
         The factor (2 pi)^(-d/2), which all components share, is left out on both sides.
         """
-        return _shares(term for term, _ in self._components(x))
+        return shares(part.term for part in self._components(x))
 
     def score(self, x: ExactLike | Vector) -> Vector:
         r"""Return the gradient of the log density at x, d expressions.
@@ -147,11 +231,33 @@ class ExactMixture:
         -------
         tuple of d sympy.Expr
         """
-        terms, scores = zip(*self._components(x), strict=True)
-        gates = _shares(terms)
+        parts = self._components(x)
+        gates = shares(part.term for part in parts)
         return tuple(
-            sympy.Add(*(gate * score[j] for gate, score in zip(gates, scores, strict=True)))
+            sympy.Add(*(gate * part.score[j] for gate, part in zip(gates, parts, strict=True)))
             for j in range(self.dim)
+        )
+
+    def score_jacobian(self, x: ExactLike | Vector) -> Rows:
+        r"""Return the Hessian of the log density at x.
+
+        .. math:: \nabla s = -\sum_i r_i C_i^{-1}
+            + \sum_{i<j} r_i r_j (g_i - g_j)(g_i - g_j)^T, \qquad g_i = -C_i^{-1} (x - m_i)
+
+        The second sum is :math:`\sum_i r_i (g_i - s)(g_i - s)^T`, the covariance of the scores g_i.
+
+        Returns
+        -------
+        (d, d) tuple of tuples of sympy.Expr
+            Symmetric.
+        """
+        parts = self._components(x)
+        gates = shares(part.term for part in parts)
+        sums = covariance_by_pairs(gates, (part.score for part in parts))
+        sums += [-gate * part.precision for gate, part in zip(gates, parts, strict=True)]
+        return tuple(
+            tuple(sympy.Add(*(term[i, j] for term in sums)) for j in range(self.dim))
+            for i in range(self.dim)
         )
 
     def denoiser(self, x: ExactLike | Vector, alpha: ExactLike) -> Vector:
@@ -174,7 +280,7 @@ class ExactMixture:
         >>> ExactMixture([1], [0], [4]).denoiser(1, "3/5")
         (15/13,)
         """
-        factor = _as_alpha(alpha)
+        factor = as_alpha(alpha)
         noised = self.at(factor)
         return tuple(
             (entry + (1 - factor**2) * score) / factor
@@ -187,95 +293,7 @@ class ExactMixture:
             raise BadData(f"Expected x with {self.dim} coordinates; got {len(point)}.")
         return Matrix(point)
 
-    def _components(self, x: ExactLike | Vector) -> list[tuple[Expr, Matrix]]:
-        """Return w_i |C_i|^(-1/2) exp(-q_i / 2) and the component's score -C_i^-1 (x - m_i)."""
+    def _components(self, x: ExactLike | Vector) -> list[Component]:
         point = self._point(x)
-        components = []
-        for weight, mean, covariance in zip(
-            self.weights, self.means, self.covariances, strict=True
-        ):
-            centred = point - Matrix(mean)
-            adjugate, determinant = adjugate_and_determinant(Matrix(covariance))
-            pull = adjugate * centred
-            exponential = sympy.exp(-centred.dot(pull) / (2 * determinant))
-            components.append((weight * exponential / sympy.sqrt(determinant), -pull / determinant))
-        return components
-
-
-def _shares(terms: Iterable[Expr]) -> Vector:
-    parts = tuple(terms)
-    total = sympy.Add(*parts)
-    return tuple(part / total for part in parts)
-
-
-def _vectors(rows: object, name: str) -> tuple[Vector, ...]:
-    return tuple(as_exact_vector(row, f"{name}[{i}]") for i, row in enumerate(_items(rows)))
-
-
-def _items(values: object) -> Iterable:
-    if isinstance(values, sympy.MatrixBase):
-        return values.tolist()  # a SymPy matrix iterates over its entries, not over its rows
-    return values if isinstance(values, Iterable) and not isinstance(values, str) else (values,)
-
-
-def _as_alpha(alpha: ExactLike) -> Expr:
-    value = as_exact(alpha, "alpha")
-    if _is_surely_not_positive(value) or (value.is_Rational and value > 1):
-        raise BadOption(f"Expected alpha in (0, 1]; got {value}.")
-    return value
-
-
-def _is_surely_not_positive(value: Expr) -> bool:
-    # Only what is decided without rounding: SymPy settles the sign of other numbers by evalf.
-    return bool((value.is_Rational or value.is_Symbol) and value.is_positive is False)
-
-
-def _check_sizes(mixture: ExactMixture) -> None:
-    counts = [len(part) for part in (mixture.weights, mixture.means, mixture.covariances)]
-    if len(set(counts)) > 1 or 0 in counts:
-        raise BadData(
-            "Expected as many weights as means and covariances, at least one; "
-            f"got {counts[0]}, {counts[1]} and {counts[2]}."
-        )
-    dim = mixture.dim
-    for i, (mean, covariance) in enumerate(zip(mixture.means, mixture.covariances, strict=True)):
-        if len(mean) != dim or dim == 0:
-            raise BadData(f"Expected means[{i}] of length {max(dim, 1)}; got {len(mean)}.")
-        lengths = [len(row) for row in covariance]
-        if lengths != [dim] * dim:
-            raise BadData(
-                f"Expected covariances[{i}] of shape ({dim}, {dim}); got rows of length {lengths}."
-            )
-
-
-def _check_weights(weights: Vector) -> None:
-    for i, weight in enumerate(weights):
-        if _is_surely_not_positive(weight):
-            raise BadData(f"Expected positive weights; got weights[{i}] = {weight}.")
-    total = sympy.expand(sympy.Add(*weights))
-    if total.is_Rational and total != 1:
-        raise BadData(f"Expected weights that sum to one; got {total}: divide them by it.")
-
-
-def _check_covariance(name: str, covariance: Matrix) -> None:
-    if any(entry != 0 for entry in (covariance - covariance.T).expand()):
-        raise BadData(
-            f"Expected {name} symmetric, the same expression on both sides of the diagonal; "
-            f"got {covariance.tolist()}."
-        )
-    for variance in covariance.diagonal():
-        if _is_surely_not_positive(variance):
-            raise BadData(f"Expected {name} positive definite; got {variance} on its diagonal.")
-    for order, minor in enumerate(leading_minors(_leading_rational_block(covariance)), start=1):
-        if minor <= 0:
-            raise BadData(
-                f"Expected {name} positive definite; got {minor} for its leading minor of "
-                f"order {order}."
-            )
-
-
-def _leading_rational_block(matrix: Matrix) -> Matrix:
-    size = 0
-    while size < matrix.rows and all(e.is_Rational for e in matrix[: size + 1, : size + 1]):
-        size += 1
-    return matrix[:size, :size]
+        rows = zip(self.weights, self.means, self.covariances, strict=True)
+        return [component(*row, point) for row in rows]

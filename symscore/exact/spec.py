@@ -1,16 +1,16 @@
 """The one JSON schema of mixtures and rationals, read strictly."""
 
-import json
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from symscore.errors import BadData, FileProblem, ResourceLimit
 from symscore.exact.balls import as_fraction
 from symscore.exact.mixture import ExactMixture
 from symscore.exact.numbers import as_exact
 from symscore.exact.rational import RationalMixture
+from symscore.strict_json import parse_object
 
 MOST_BYTES = 1 << 22
 MOST_DIGITS = 4000
@@ -20,67 +20,25 @@ MOST_DIMENSIONS = 16
 Record = Mapping[str, Any]
 
 
-def read_json(path: Path) -> Any:
-    """Return the content of a JSON file, with every laxity of the format refused.
+def read_json(path: Path) -> Record:
+    """Return the object in a JSON file; what readers of JSON disagree on is refused.
 
     Raises
     ------
     FileProblem
         If the file cannot be read.
     BadData
-        If it is larger than four megabytes, not JSON, nested too deeply, or has a key twice, a
-        number with a point or an exponent (which JSON readers round), NaN or infinity.
+        If it holds no object that :func:`symscore.strict_json.parse_object` accepts.
     """
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise FileProblem(f"Expected a file that can be read; {path}: {error.strerror}.") from None
-    if len(content) > MOST_BYTES:
-        raise BadData(f"Expected at most {MOST_BYTES} bytes; {path} has more.")
-    return parse_json(content, str(path))
-
-
-def parse_json(content: str | bytes, where: str) -> Any:
-    """Return what JSON text says; see :func:`read_json`.
-
-    Examples
-    --------
-    >>> parse_json('{"weights": ["1/2", "1/2"]}', "example")
-    {'weights': ['1/2', '1/2']}
-    """
-
-    def refused(text: str) -> NoReturn:
-        raise BadData(
-            f'{where}: expected rational numbers as strings such as "1/3" or "0.25"; got the '
-            f"bare number {text[:40]}, which JSON readers round."
-        )
-
-    def integer(text: str) -> int:
-        if len(text) > MOST_DIGITS:
-            raise BadData(f"{where}: expected numbers of at most {MOST_DIGITS} digits.")
-        return int(text)
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        record = dict(pairs)
-        if len(record) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise BadData(f"{where}: expected every key once; got {twice!r} twice.")
-        return record
-
     try:
-        return json.loads(
-            content,
-            parse_float=refused,
-            parse_constant=refused,
-            parse_int=integer,
-            object_pairs_hook=unique,
-        )
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadData(f"{where}: expected JSON; {error}.") from None
-    except RecursionError:
-        raise BadData(f"{where}: expected JSON that nests less deeply.") from None
+        return parse_object(content, MOST_BYTES)
+    except ValueError as error:
+        raise BadData(f"Expected a JSON object in {path}; got {error}.") from None
 
 
 def fields(

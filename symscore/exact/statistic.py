@@ -13,10 +13,10 @@ the spread of the g_i under the posterior of the component. As
 
 The gradient of every :math:`\log (p_i / p_j)` is :math:`g_i - g_j`, and for all x it lies in the
 span S of the columns of :math:`C_j^{-1} - C_1^{-1}` and of the vectors
-:math:`C_1^{-1} m_1 - C_j^{-1} m_j`. So these ratios, and with them the r_i and W, do not change along
-the orthogonal complement of S: they depend on :math:`t = T x` alone, the rows of T a basis of S, and
-are the same functions of t under the law of t. An integral over R^d becomes one over R^r,
-r = dim S; with a shared covariance, r is at most k - 1.
+:math:`C_1^{-1} m_1 - C_j^{-1} m_j`. So these ratios, and with them the r_i and W, do not change
+along the orthogonal complement of S: they depend on :math:`t = T x` alone, the rows of T a basis
+of S, and are the same functions of t under the law of t. An integral over R^d becomes one over
+R^r, r = dim S; with a shared covariance, r is at most k - 1.
 """
 
 from dataclasses import dataclass

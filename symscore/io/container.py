@@ -20,8 +20,8 @@ import numpy as np
 
 from symscore.errors import BadData, BadModelFile, FileProblem, ResourceLimit
 from symscore.io.archive import DAMAGE, check_ends, new_member, read_member
-from symscore.io.atomic import atomic_path
-from symscore.io.strict_json import parse_object
+from symscore.atomic import atomic_path
+from symscore.strict_json import parse_object
 
 FORMAT = "symscore-flow"
 FORMAT_VERSION = 1

@@ -1,4 +1,4 @@
-"""The only door between the exact and the float layers; it reports what rounding cost."""
+"""Exact mixtures rounded to float64, and what rounding cost."""
 
 from dataclasses import dataclass
 from fractions import Fraction

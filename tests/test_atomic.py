@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from symscore.errors import BadData, FileProblem
-from symscore.io.atomic import atomic_path
+from symscore.atomic import atomic_path
 from symscore.io.container import read_container, write_container
 from symscore.io.draws import write_table
 
@@ -55,7 +55,7 @@ def test_a_full_disk_is_a_file_problem(old):
 
 @pytest.mark.parametrize("step", ["fsync", "replace", "open"])
 def test_a_failing_step_leaves_the_old_file(old, monkeypatch, step):
-    monkeypatch.setattr(f"symscore.io.atomic.os.{step}", no_space)
+    monkeypatch.setattr(f"symscore.atomic.os.{step}", no_space)
     with pytest.raises(FileProblem, match="No space left"), atomic_path(old) as temporary:
         temporary.write_bytes(b"new")
     monkeypatch.undo()
@@ -103,8 +103,8 @@ def test_content_is_synced_before_it_is_renamed_and_the_directory_after(old, mon
         steps.append(f"rename {target}")
         replace(source, target)
 
-    monkeypatch.setattr("symscore.io.atomic.os.fsync", record_fsync)
-    monkeypatch.setattr("symscore.io.atomic.os.replace", record_replace)
+    monkeypatch.setattr("symscore.atomic.os.fsync", record_fsync)
+    monkeypatch.setattr("symscore.atomic.os.replace", record_replace)
     with atomic_path(old) as temporary:
         temporary.write_text("new")
     assert steps == [f"sync {temporary}", f"rename {old}", f"sync {old.parent}"]
@@ -180,7 +180,7 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path):
 
 STUCK_WRITER = """
 import sys, time
-from symscore.io.atomic import atomic_path
+from symscore.atomic import atomic_path
 with atomic_path(sys.argv[1]) as temporary:
     temporary.write_text("half of the n")
     print("ready", flush=True)

@@ -1,0 +1,95 @@
+r"""Coordinates in which components with one covariance are told apart, from a Gram matrix.
+
+With :math:`G_{ij} = (m_i - m_1)^T C^{-1} (m_j - m_1) = L \operatorname{diag}(\delta) L^T` of rank
+r, component i has mean :math:`(L_{i1}, \ldots, L_{ir})` and variances :math:`1 / \delta_j` in r
+independent coordinates, and the ratios of the components' densities are functions of these.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import final
+
+Vector = tuple[Fraction, ...]
+Matrix = list[list[Fraction]]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Components:
+    """Components in the coordinates of the module's text.
+
+    Parameters
+    ----------
+    weights : (k,) tuple of Fraction
+    means : (k, r) tuple of tuples of Fraction
+    precisions : (r,) tuple of Fraction
+        ``1 / variance`` of every coordinate.
+    gaps : (k, k) tuple of tuples of Fraction
+        ``|C^-1 (m_i - m_j)|^2``.
+    """
+
+    weights: tuple[Fraction, ...]
+    means: tuple[tuple[Fraction, ...], ...]
+    precisions: tuple[Fraction, ...]
+    gaps: tuple[tuple[Fraction, ...], ...]
+
+
+def components(
+    weights: tuple[Fraction, ...], means: tuple[tuple[Fraction, ...], ...], inverse: Matrix
+) -> Components:
+    """Find coordinates from the Gram matrix of the means, by its pivots."""
+    pulls = [
+        [sum(a * b for a, b in zip(row, mean, strict=True)) for row in inverse] for mean in means
+    ]
+    gaps = [
+        [sum((a - b) ** 2 for a, b in zip(one, two, strict=True)) for two in pulls] for one in pulls
+    ]
+    shifts = [[a - b for a, b in zip(mean, means[0], strict=True)] for mean in means]
+    forces = [[a - b for a, b in zip(pull, pulls[0], strict=True)] for pull in pulls]
+    gram = [
+        [sum((a * b for a, b in zip(s, f, strict=True)), Fraction(0)) for f in forces]
+        for s in shifts
+    ]
+    columns, pivots = [], []
+    for i in range(len(means)):
+        pivot = gram[i][i]
+        if pivot == 0:
+            continue
+        column = [row[i] / pivot for row in gram]
+        columns.append(column)
+        pivots.append(pivot)
+        gram = [
+            [entry - a * pivot * b for entry, b in zip(row, column, strict=True)]
+            for row, a in zip(gram, column, strict=True)
+        ]
+    located = tuple(tuple(column[i] for column in columns) for i in range(len(means)))
+    return Components(weights, located, tuple(pivots), tuple(map(tuple, gaps)))
+
+
+def inverse(matrix: tuple[tuple[Fraction, ...], ...]) -> Matrix:
+    """Invert a positive definite matrix by elimination; its pivots are positive."""
+    n = len(matrix)
+    rows = [[*row, *(Fraction(int(i == j)) for j in range(n))] for i, row in enumerate(matrix)]
+    for i in range(n):
+        pivot = rows[i][i]
+        rows[i] = [entry / pivot for entry in rows[i]]
+        for j in range(n):
+            if j != i:
+                factor = rows[j][i]
+                rows[j] = [a - factor * b for a, b in zip(rows[j], rows[i], strict=True)]
+    return [row[n:] for row in rows]
+
+
+def squared_diameter(parts: Components) -> Fraction:
+    """Return the largest squared distance of two means, in standard deviations."""
+    return max(
+        sum(
+            (
+                (a - b) ** 2 * precision
+                for a, b, precision in zip(one, two, parts.precisions, strict=True)
+            ),
+            Fraction(0),
+        )
+        for one in parts.means
+        for two in parts.means
+    )
