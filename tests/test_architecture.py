@@ -25,7 +25,9 @@ FLOW = LEARN | {"flow"}
 MIDDLE = FLOW | {"io", "bridge"}
 UPPER = MIDDLE | {"recipes", "fitted", "estimator", "baselines", "data"}
 TOP = {"cli", "demo", "symscore", "__main__"}
-EVERYTHING = UPPER | TOP | {"progress", "strict_json", "atomic", "exact", "ledger", "compare", "pymc"}
+EVERYTHING = (
+    UPPER | TOP | {"progress", "strict_json", "atomic", "exact", "ledger", "compare", "pymc"}
+)
 
 # The first name after "symscore" -> those it may import besides itself. Arrows point down only.
 MAY_SEE = {
@@ -85,7 +87,10 @@ BRINGS = {
 UNSAFE_MODULES = {"pickle", "cloudpickle", "dill", "marshal", "shelve"}
 UNSAFE_CALLS = {"eval", "exec", "parse_expr"}
 # Each may run for ever or answer in another form on the next release.
-UNBOUNDED = {"simplify", "integrate", "series"}
+UNBOUNDED = {
+    *("simplify", "nsimplify", "integrate", "manualintegrate", "heurisch", "series", "aseries"),
+    *("limit", "refine", "dsolve", "summation"),
+}
 SEEDED = {"Generator", "default_rng", "SeedSequence", "BitGenerator", "Philox", "PCG64"}
 
 
@@ -148,7 +153,17 @@ def declared_imports() -> set[str]:
     return set().union(*(BRINGS.get(name, {name.replace("-", "_")}) for name in names))
 
 
-def bad_call(node: ast.Call, uses_sympy: bool) -> str:
+def names_from_sympy(tree: ast.AST) -> set[str]:
+    """The names that a module imports from SymPy, as it calls them."""
+    return {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sympy"
+        for alias in node.names
+    }
+
+
+def bad_call(node: ast.Call, uses_sympy: bool, from_sympy: set[str]) -> str:
     """What is wrong with a call; empty where nothing is."""
     path = dotted(node.func)
     name = path.rpartition(".")[2]
@@ -159,7 +174,9 @@ def bad_call(node: ast.Call, uses_sympy: bool) -> str:
         return f"{name}()"
     if path.startswith(("np.random.", "numpy.random.")) and name not in SEEDED:
         return f"np.random.{name}(), global random state"
-    if uses_sympy and name in UNBOUNDED:
+    # A bare name is SymPy's only where it came from there: `limit` is also an ordinary word.
+    is_own = path in UNBOUNDED and path not in from_sympy
+    if uses_sympy and name in UNBOUNDED and not is_own:
         return f"SymPy's {name}()"
     # Without strict=True both parse strings, which runs them.
     if uses_sympy and name in {"sympify", "S"} and given.get("strict") is not True:
@@ -179,13 +196,14 @@ def violations(module: str, source: str, modules: set[str]) -> list[str]:
         if (reason := why_not(module, target))
     ]
     uses_sympy = any(target.split(".")[0] == "sympy" for _, target in found)
+    from_sympy = names_from_sympy(tree)
     for node in ast.walk(tree):
         match node:
             case ast.ImportFrom(level=level) if level:
                 wrong.append(f"{module}:{node.lineno}: a relative import")
             case ast.ExceptHandler(type=None):
                 wrong.append(f"{module}:{node.lineno}: a bare except")
-            case ast.Call() if reason := bad_call(node, uses_sympy):
+            case ast.Call() if reason := bad_call(node, uses_sympy, from_sympy):
                 wrong.append(f"{module}:{node.lineno}: calls {reason}")
     lines = source.count("\n")
     return wrong + [f"{module}: {lines} lines"] * (lines > MAX_LINES)
@@ -265,6 +283,21 @@ PLANTED = {
     "simplify": ("symscore.exact.x", "import sympy\n(expression + 1).simplify()"),
     "integrate": ("symscore.bridge", "from sympy import integrate\nintegrate(f, x)"),
     "series": ("symscore.exact.x", "import sympy\nf.series(x)"),
+    "limit": ("symscore.exact.x", "from sympy import limit\nlimit(f, x, 0)"),
+    "a method's limit": ("symscore.exact.x", "import sympy\nf.limit(x, 0)"),
+    "refine": ("symscore.exact.x", "import sympy\nsympy.refine(f)"),
+    "nsimplify": ("symscore.exact.x", "from sympy import nsimplify\nnsimplify(f)"),
+    "manualintegrate": (
+        "symscore.exact.x",
+        "from sympy.integrals.manualintegrate import manualintegrate\nmanualintegrate(f, x)",
+    ),
+    "heurisch": (
+        "symscore.exact.x",
+        "from sympy.integrals.heurisch import heurisch\nheurisch(f, x)",
+    ),
+    "aseries": ("symscore.exact.x", "import sympy\nf.aseries(x)"),
+    "dsolve": ("symscore.exact.x", "import sympy\nsympy.dsolve(f)"),
+    "summation": ("symscore.exact.x", "from sympy import summation\nsummation(f, (x, 0, n))"),
     "seed": ("symscore.learn.x", "import numpy as np\nnp.random.seed(0)"),
     "bare except": ("symscore.io.x", "try:\n    f()\nexcept:\n    g()"),
     "long": ("symscore.io.x", "x = 1\n" * (MAX_LINES + 1)),
@@ -286,6 +319,7 @@ def test_the_checker_sees_a_planted_violation(case):
         ("symscore.baselines.mcmc", "import pymc"),
         ("symscore.learn.x", "import numpy as np\nnp.random.default_rng(0)"),
         ("symscore.flow.x", "from scipy.integrate import quad\nquad(f, 0, 1)"),
+        ("symscore.exact.x", "import sympy\ndef limit(n):\n    return n\nlimit(3)"),
     ],
 )
 def test_the_checker_lets_sound_source_pass(module, source):

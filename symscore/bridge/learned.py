@@ -148,12 +148,12 @@ def to_exact_field(score: SoftScore) -> ExactField:
     >>> crude = GaussianMixture([1.0], [[0.0]], [[[1.0]]])
     >>> score = PiecewiseScore(crude, NoiseLevel.from_kappa(0.75), np.zeros((1, 0, 1)))
     >>> exact = to_exact_field(score)
-    >>> float(exact.field.cells[0].precision[0, 0])
+    >>> round(float(exact.field.cells[0].precision[0, 0]), 12)
     0.64
     """
     if not isinstance(score, PiecewiseScore | BlendedScore):
         raise BadOption(f"Expected a PiecewiseScore or a BlendedScore; got {type(score).__name__}.")
-    kappa = _fmpq(score.level.kappa)
+    kappa = rational(score.level.kappa)
     blocks = [
         _block(member, share)
         for member, share in zip(score.members, score.shares.tolist(), strict=True)
@@ -168,9 +168,9 @@ def _block(member: PiecewiseScore, share: float) -> LearnedBlock:
     basis = _hermite(member.dim, member.degree)
     cells = [
         LearnedCell(
-            _fmpq(weight),
-            tuple(map(_fmpq, mean)),
-            tuple(tuple(map(_fmpq, row)) for row in matrix),
+            rational(weight),
+            tuple(map(rational, mean)),
+            tuple(tuple(map(rational, row)) for row in matrix),
             _combined(basis, coef),
         )
         for weight, mean, matrix, coef in zip(
@@ -181,7 +181,7 @@ def _block(member: PiecewiseScore, share: float) -> LearnedBlock:
             strict=True,
         )
     ]
-    return LearnedBlock(_fmpq(share), _fmpq(member.rho**-2), tuple(cells))
+    return LearnedBlock(rational(share), rational(member.rho**-2), tuple(cells))
 
 
 def _hermite(dim: int, degree: int) -> list[Polynomial]:
@@ -189,7 +189,7 @@ def _hermite(dim: int, degree: int) -> list[Polynomial]:
     if degree < 0:
         return []
     tables = hermite_tables(dim, degree)
-    rates = [[_fmpq(rate) for rate in row] for row in tables.rate.tolist()]
+    rates = [[rational(rate) for rate in row] for row in tables.rate.tolist()]
     found: list[Polynomial] = [{(0,) * dim: fmpq(1)}]
     for j in range(1, len(rates)):
         k = int(tables.lead[j])
@@ -211,7 +211,7 @@ def _combined(basis: list[Polynomial], coef: FloatArray) -> PolynomialField:
         total: dict[tuple[int, ...], fmpq] = {}
         for factor, polynomial in zip(column, basis, strict=True):
             for a, c in polynomial.items():
-                total[a] = total.get(a, fmpq(0)) + _fmpq(factor) * c
+                total[a] = total.get(a, fmpq(0)) + rational(factor) * c
         fields.append({a: c for a, c in total.items() if c != 0})
     return tuple(fields)
 
@@ -230,13 +230,15 @@ def _probes(score: SoftScore) -> FloatArray:
 
 def _rounding(score: SoftScore, field: LearnedField, points: FloatArray) -> float:
     values = denoise_batch(score.packed, points)
+    exact_points = [[rational(entry) for entry in point] for point in points.tolist()]
     with precision(BITS):
         return max(
             float(abs(exact - arb(value)))
-            for point, row in zip(points.tolist(), values.tolist(), strict=True)
-            for exact, value in zip(denoised(field, list(map(_fmpq, point))), row, strict=True)
+            for exacts, row in zip(denoised(field, exact_points), values.tolist(), strict=True)
+            for exact, value in zip(exacts, row, strict=True)
         )
 
 
-def _fmpq(value: float) -> fmpq:
+def rational(value: float) -> fmpq:
+    """Return the rational number that a float64 stands for."""
     return as_fmpq(Fraction(value))

@@ -12,6 +12,7 @@ from symscore.exact.identities import Proof, is_identity, prove
 from symscore.exact.levels import ScoreLevels, project_score_all_levels
 from symscore.exact.mixture import ExactMixture
 from symscore.exact.numbers import exact_float
+from symscore.exact.planner import Plan, plan
 from symscore.exact.polynomial_text import read_polynomial
 from symscore.exact.posterior import (
     mean_cumulants,
@@ -24,6 +25,7 @@ from symscore.exact.printing import to_latex
 from symscore.exact.projection import ScoreProjection, project_score
 from symscore.exact.projection_error import projection_error
 from symscore.exact.sampler_bound import total_variation_bound
+from symscore.exact.separation import SeparationPlan, separation_plan
 from symscore.exact.tails import certified_degree, hermite_tail_bound
 from symscore.exact.two_components import tanh_form
 
@@ -36,9 +38,11 @@ __all__ = [
     "DifferentialField",
     "ExactMixture",
     "HermiteExpansion",
+    "Plan",
     "Proof",
     "ScoreLevels",
     "ScoreProjection",
+    "SeparationPlan",
     "certified_degree",
     "certify",
     "check",
@@ -54,6 +58,7 @@ __all__ = [
     "is_identity",
     "mean_cumulants",
     "mean_moments",
+    "plan",
     "posterior",
     "posterior_cumulants",
     "posterior_moments",
@@ -64,6 +69,7 @@ __all__ = [
     "read_expression",
     "read_polynomial",
     "score",
+    "separation_plan",
     "tanh_form",
     "to_latex",
     "total_variation_bound",

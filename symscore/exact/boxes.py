@@ -32,8 +32,8 @@ def spread_by_boxes(
 ) -> Enclosure:
     """Enclose J through the posterior spread in the plane, by Gauss-Legendre rules in boxes.
 
-    Three components of similar covariances take half a second for 6 digits and one or two for 10;
-    random ones of eccentricity 10, and scales that differ by a factor of 10, 2 to 5 seconds.
+    Three components of similar covariances take a second for 6 digits and two for 10; four
+    eccentric ones, or scales that differ by a factor of 10, about 3 and 6 seconds.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ from symscore.exact.rational import RationalMixture
 
 # Monomials of high degree are nearly dependent, on a half-line the more so: a first guess at the
 # bits that are lost, for each degree.
-LOST_ON_ALL, LOST_ON_HALVES = 6, 10
+LOST_ON_ALL, LOST_ON_HALVES = 6, 12
 
 
 def energies(
@@ -121,10 +121,11 @@ def _on_an_interval(table: Table, score: Table, degree: int) -> list[arb]:
     and the energy of degree n is :math:`\sum_{m \le n} \tau_{m0}^2 / \sigma_{mm}`.
     """
     # Row n of sigma begins at l = n, that of tau at l = 0.
-    sigma = [table[(l,)] for l in range(2 * degree + 1)]
-    tau = [score[(l,)] for l in range(degree + 1)]
+    sigma = [table[(i,)] for i in range(2 * degree + 1)]
+    tau = [score[(i,)] for i in range(degree + 1)]
     before_sigma, before_tau = [arb(0)] * (len(sigma) + 2), [arb(0)] * len(tau)
-    norm, slope, partial, sums = arb(1), arb(0), arb(0), []
+    norm, slope, partial = arb(1), arb(0), arb(0)
+    sums: list[arb] = []
     for n in range(degree + 1):
         if not sigma[0] > 0:
             return sums

@@ -6,6 +6,7 @@ from typing import Any, final
 
 from symscore.errors import BadData, NotCertified
 from symscore.exact.balls import Enclosure
+from symscore.exact.bijection import BIJECTION
 from symscore.exact.certificate import Certificate, Claim
 from symscore.exact.fisher import FISHER, MOST_DIGITS, width_of
 from symscore.exact.projection_error import PROJECTION
@@ -15,7 +16,7 @@ from symscore.exact.tail_claims import HERMITE_NOISE, HERMITE_STRIP
 
 CLAIMS: Mapping[str, Claim] = {
     claim.name: claim
-    for claim in (FISHER, PROJECTION, HERMITE_STRIP, HERMITE_NOISE, TOTAL_VARIATION)
+    for claim in (FISHER, PROJECTION, HERMITE_STRIP, HERMITE_NOISE, TOTAL_VARIATION, BIJECTION)
 }
 
 DEFAULT_DIGITS = 12

@@ -12,8 +12,9 @@ from symscore.exact.atoms import dependencies
 from symscore.exact.normal_form import combined
 from symscore.exact.numbers import ExactLike, as_exact
 from symscore.exact.plain import postorder
-from symscore.exact.quotients import Quotient, Work
+from symscore.exact.quotients import Quotient
 from symscore.exact.radicals import Tower
+from symscore.exact.work import Work
 
 
 @final

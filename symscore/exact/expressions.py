@@ -12,7 +12,8 @@ from sympy import Expr, Symbol
 from symscore.errors import BadOption
 from symscore.exact import syntax
 from symscore.exact.balls import ball_of, precision
-from symscore.exact.syntax import Node, refuse
+from symscore.exact.syntax import Node
+from symscore.exact.tokens import check_names, refuse
 
 MAX_DEGREE = 256
 # A number of 65,536 bits is built in no time; a root of one is not, as SymPy looks for factors,
@@ -26,6 +27,7 @@ MAX_EXP = 10**6
 # below sines and cosines for their parity too.
 MAX_WORK = 3_000
 TRIGONOMETRIC_WORK = 4
+MAX_EVALUATED = 60
 SIGN_BITS = 256
 
 _FUNCTIONS = {
@@ -59,7 +61,8 @@ def read_expression(text: str, names: Sequence[str | Symbol]) -> Expr:
     Parameters
     ----------
     text : str
-        At most 10,000 characters, nested at most 40 brackets deep, of degree at most 256.
+        At most 10,000 characters, of at most 1,000 numbers, names and operators, 24
+        brackets and 4 functions inside each other, and degree 256.
     names : sequence of str or sympy.Symbol
         The names that may occur; a string stands for a plain Symbol.
 
@@ -77,7 +80,7 @@ def read_expression(text: str, names: Sequence[str | Symbol]) -> Expr:
     >>> read_expression("__import__('os')", ["x"])
     Traceback (most recent call last):
         ...
-    symscore.errors.BadExpression: Expected one of x, cos, cosh, ...; got '__import__' at column 1.
+    symscore.errors.BadExpression: Expected one of x, pi, ...; got '__import__' at column 1.
     """
     symbols = symbols_of(names)
     tree = syntax.parse(text, [*symbols, "pi"], sorted(_FUNCTIONS))
@@ -93,7 +96,7 @@ def symbols_of(names: Sequence[str | Symbol]) -> dict[str, Symbol]:
         raise BadOption(f"Expected a sequence of names; got {names!a}: write [{names!a}].")
     # str() of a Symbol would run its printer.
     texts = [name.name if isinstance(name, Symbol) else name for name in names]
-    syntax.check_names(texts, _RESERVED)
+    check_names(texts, _RESERVED)
     return {
         text: name if isinstance(name, Symbol) else Symbol(text)
         for text, name in zip(texts, names, strict=True)
@@ -110,6 +113,16 @@ class _Value:
     degree: int
     bits: int
     ball: arb | None
+    has_bare_root: bool = False
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether SymPy may look for sin(-x) = -sin(x), sqrt(4*x) = 2*sqrt(x) and the like.
+
+        It asks for the signs and parities of all parts first, which takes for ever where functions
+        are inside each other.
+        """
+        return self.size <= MAX_EVALUATED and not self.expr.has(sympy.Function)
 
 
 @final
@@ -149,14 +162,17 @@ class _Builder:
         bits = sum(part.bits for part in parts)
         size = 1 + sum(part.size for part in parts)
         _check_size(node, degree, bits)
-        expr = (sympy.Add if is_sum else sympy.Mul)(*(part.expr for part in parts))
+        bare = any(part.has_bare_root for part in parts)
+        # A product would evaluate the roots among its factors after all.
+        join = sympy.Add if is_sum else sympy.Mul
+        expr = join(*(part.expr for part in parts), evaluate=is_sum or not bare)
         balls = [part.ball for part in parts if part.ball is not None]
         if len(balls) < len(parts):
-            return _valued(expr, size, degree, bits, None)
+            return _valued(expr, size, degree, bits, None, bare)
         ball = balls[0]
         for other in balls[1:]:
             ball = ball + other if is_sum else ball * other
-        return _valued(expr, size, degree, bits, ball)
+        return _valued(expr, size, degree, bits, ball, bare)
 
     def power(self, node: syntax.Power | syntax.Call, base: _Value, exponent: Fraction) -> _Value:
         self.count(node, base)
@@ -181,7 +197,9 @@ class _Builder:
             # By repeated multiplication: the power of a ball around zero is not a number.
             ball = _repeated(halves, abs(exponent.numerator))
             ball = 1 / ball if exponent < 0 else ball
-        return _valued(base.expr**rational, base.size + 1, degree, bits, ball)
+        bare = base.has_bare_root or (exponent.denominator == 2 and not base.is_simple)
+        expr = sympy.Pow(base.expr, rational, evaluate=not bare)
+        return _valued(expr, base.size + 1, degree, bits, ball, bare)
 
     def called(self, node: syntax.Call, name: str, argument: _Value) -> _Value:
         self.count(node, argument, TRIGONOMETRIC_WORK if name in ("sin", "cos") else 1)
@@ -197,7 +215,8 @@ class _Builder:
             degree, bits = degree * largest, bits * largest
         _check_size(node, degree, bits)
         ball = None if argument.ball is None else of_ball(argument.ball)
-        return _valued(function(argument.expr), argument.size + 1, degree, bits, ball)
+        expr = function(argument.expr, evaluate=argument.is_simple)
+        return _valued(expr, argument.size + 1, degree, bits, ball, argument.has_bare_root)
 
     def count(self, node: Node, below: _Value, weight: int = 1) -> None:
         self.work += weight * below.size
@@ -237,11 +256,14 @@ def _check_sign(node: Node, value: _Value, expected: str, zero: bool, negative: 
         refuse(expected, got, node.column)
 
 
-def _valued(expr: Expr, size: int, degree: int, bits: int, ball: arb | None) -> _Value:
+def _valued(
+    expr: Expr, size: int, degree: int, bits: int, ball: arb | None, has_bare_root: bool
+) -> _Value:
     if expr.is_Rational:
         # x - x is zero, and sqrt(2)**2 - 2 is: exactly, whatever the ball around it.
-        return _Value(expr, size, degree, bits, ball_of(fmpq(int(expr.p), int(expr.q))))
-    return _Value(expr, size, degree, bits, ball)
+        exact = ball_of(fmpq(int(expr.p), int(expr.q)))
+        return _Value(expr, size, degree, bits, exact)
+    return _Value(expr, size, degree, bits, ball, has_bare_root)
 
 
 def _repeated(ball: arb, times: int) -> arb:

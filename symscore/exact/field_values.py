@@ -1,16 +1,16 @@
-"""The value of a learned denoiser at a rational point."""
+"""The value of a learned denoiser at rational points."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from flint import arb, fmpq
 
 from symscore.exact.balls import ball_of
-from symscore.exact.cell_balls import BlockBalls, value_of
+from symscore.exact.cell_balls import BlockBalls, Vector, value_of
 from symscore.exact.learned_field import LearnedField
 
 
-def denoised(field: LearnedField, point: Sequence[fmpq]) -> list[arb]:
-    """Return balls around D at a point, at the present precision.
+def denoised(field: LearnedField, points: Iterable[Sequence[fmpq]]) -> Iterator[list[arb]]:
+    """Yield balls around D at each point, at the present precision.
 
     Examples
     --------
@@ -18,20 +18,31 @@ def denoised(field: LearnedField, point: Sequence[fmpq]) -> list[arb]:
     >>> one, half = fmpq(1), fmpq(1, 2)
     >>> cell = LearnedCell(one, (fmpq(3),), ((half,),), ({(0,): half},))
     >>> field = LearnedField(one, (LearnedBlock(one, one, (cell,)),))
-    >>> denoised(field, [fmpq(3)])  # the mean, 3, and the deviation, undamped at the centre
-    [3.50000000000000]
+    >>> (value,) = next(denoised(field, [[fmpq(3)]]))
+    >>> float(value)  # at the centre: the mean and the whole deviation
+    3.5
     """
-    y = [ball_of(value) for value in point]
-    totals = [arb(0)] * field.dim
-    for block in (BlockBalls.of(field, block) for block in field.blocks):
-        levels = [cell.exponent(y) for cell in block.cells]
-        top = max(levels, key=float)
-        heights = [(level - top).exp() for level in levels]
-        norm = sum(heights, arb(0))
-        for cell, height in zip(block.cells, heights, strict=True):
-            u, own = cell.coordinate(y), cell.own(y)
-            powers = cell.powers(u)
-            for i, terms in enumerate(cell.deviation):
-                local = own[i] + (block.damping(u) * value_of(terms, powers) if powers else 0)
-                totals[i] += block.share * height / norm * local
-    return totals
+    blocks = [BlockBalls.of(field, block) for block in field.blocks]
+    for point in points:
+        y = [ball_of(value) for value in point]
+        yield [sum(entries, arb(0)) for entries in zip(*(_part(b, y) for b in blocks), strict=True)]
+
+
+def _part(block: BlockBalls, y: Vector) -> Vector:
+    """Return a block's share of D at y."""
+    levels = [cell.exponent(y) for cell in block.cells]
+    top = max(levels, key=float)
+    heights = [(level - top).exp() for level in levels]
+    norm = sum(heights, arb(0))
+    total = [arb(0)] * len(y)
+    for cell, height in zip(block.cells, heights, strict=True):
+        u, gate = cell.coordinate(y), block.share * height / norm
+        local = cell.own(y)
+        if cell.monomials:
+            powers, damping = cell.powers(u), block.damping(u)
+            local = [
+                o + damping * value_of(terms, powers)
+                for o, terms in zip(local, cell.deviation, strict=True)
+            ]
+        total = [t + gate * f for t, f in zip(total, local, strict=True)]
+    return total

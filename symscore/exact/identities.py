@@ -15,6 +15,7 @@ from symscore.exact.normal_form import NormalForm, generators
 from symscore.exact.numbers import ExactLike, as_exact
 from symscore.exact.plain import generalised, plain, postorder
 from symscore.exact.witness import PRECISIONS, excludes_zero, points, value_at
+from symscore.exact.work import Work
 
 
 @final
@@ -100,8 +101,8 @@ def prove(left: ExactLike, right: ExactLike = 0) -> Proof:
         )
     if (refuted := _refutation(sides, first)) is not None:
         return refuted
-    simpler = generalised(sides)
-    if (simpler != sides and _are_equal(simpler)) or _are_equal(sides):
+    simpler, work = generalised(sides), Work()
+    if (simpler != sides and _are_equal(simpler, work)) or _are_equal(sides, work):
         return Proof(True, generators(sides))
     for point in defined:
         if (refuted := _refutation(sides, point)) is not None:
@@ -145,8 +146,8 @@ def _defined_points(sides: list[Expr], symbols: list[Symbol]) -> Iterator[Point]
     return (point for point in points(symbols) if value_at(sides, point, PRECISIONS[0]) is not None)
 
 
-def _are_equal(sides: list[Expr]) -> bool:
-    form = NormalForm(sides)
+def _are_equal(sides: list[Expr], work: Work) -> bool:
+    form = NormalForm(sides, work)
     return form.value(sides[0]) == form.value(sides[1])
 
 

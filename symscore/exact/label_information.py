@@ -77,7 +77,7 @@ def by_taylor(mixture: RationalMixture, width: Fraction) -> Enclosure:
         low, high = support(law, max(digits, 0) + 16)
         # Outside, the integrand is p times a divergence, which is at most max(-log w).
         outside = _most_divergence(law) * _outside(law, low, high)
-        inside = _taylor_integral(_divergence(law), low, high, ball_of(width / 2))
+        inside = taylor_integral(_divergence(law), low, high, ball_of(width / 2))
         found = Enclosure.of_ball(inside + outside.union(arb(0)))
     if found.width > width:
         raise NotCertified(
@@ -193,7 +193,7 @@ def _divergence(law: RationalMixture) -> Callable[[arb_series], arb_series]:
     return integrand
 
 
-def _taylor_integral(
+def taylor_integral(
     integrand: Callable[[arb_series], arb_series], low: fmpq, high: fmpq, tolerance: arb
 ) -> arb:
     r"""Integrate by Taylor polynomials of order n - 1 on intervals [c - r, c + r].

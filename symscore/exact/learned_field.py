@@ -202,9 +202,7 @@ def read_learned_field(record: object, where: str = "field") -> LearnedField:
         raise ResourceLimit(f"{where}: expected at most {MOST_CELLS} cells; got more.")
     return LearnedField(
         _rational(found["kappa"], f"{where}.kappa"),
-        tuple(
-            _read_block(block, dim, f"{where}.blocks[{i}]") for i, block in enumerate(blocks)
-        ),
+        tuple(_read_block(block, dim, f"{where}.blocks[{i}]") for i, block in enumerate(blocks)),
     )
 
 

@@ -26,7 +26,7 @@ Information = Callable[[Fraction], Enclosure]
 
 FIRST_DEGREE = 6
 # Elimination takes a second or two a cell for so many unknowns, or on the line for that degree.
-MOST_UNKNOWNS = 240
+MOST_UNKNOWNS = 153
 MOST_ON_THE_LINE = 128
 # Widths of the enclosure of e^2, in units of the bound: each is tried where the last left it open.
 WIDTHS = tuple(Fraction(1, 10**n) for n in (4, 8, 16, 32, 64))
@@ -195,7 +195,7 @@ def of_one_gaussian(trace: fmpq, squared: Fraction) -> Need:
 
 
 def default_degree(dim: int) -> int:
-    """Return the highest degree in so many variables that takes seconds: 128, 20, 9, ..."""
+    """Return the highest degree in so many variables that takes seconds: 128, 16, 7, ..."""
     degree = 1
     while degree < MOST_ON_THE_LINE and comb(dim + degree + 1, dim) <= MOST_UNKNOWNS:
         degree += 1

@@ -147,7 +147,8 @@ def positive(value: ExactLike, name: str, least: Fraction = Fraction(0)) -> Frac
         raise BadOption(f"Expected {name}, a positive rational; got {exact}.")
     found = Fraction(int(exact.p), int(exact.q))
     if found < least:
-        raise BadOption(f"Expected {name} of at least {float(least):g}; got {value!s:.40}.")
+        shown = _decimal(found, 3, ROUND_CEILING)
+        raise BadOption(f"Expected {name} of at least {float(least):g}; got {shown}.")
     return found
 
 

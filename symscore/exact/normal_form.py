@@ -9,10 +9,11 @@ from flint import fmpq
 from sympy import Expr, Rational
 
 from symscore.errors import NotCertified
-from symscore.exact.atoms import dependencies
+from symscore.exact.atoms import Exponent, dependencies
 from symscore.exact.plain import postorder
-from symscore.exact.quotients import Quotient
+from symscore.exact.quotients import Quotient, Ring
 from symscore.exact.radicals import Radicals, Tower
+from symscore.exact.work import Work
 
 
 @final
@@ -33,10 +34,12 @@ class NormalForm:
     ----------
     roots : list of sympy.Expr
         As :func:`~symscore.exact.plain.plain` returns them.
+    work : Work
+        What all multiplications together may cost.
     """
 
-    def __init__(self, roots: list[Expr]) -> None:
-        self.tower = Tower()
+    def __init__(self, roots: list[Expr], work: Work) -> None:
+        self.tower = Tower(Ring(work))
         self._ring = self.tower.ring
         self._radicals = Radicals(self.tower)
         self._values: dict[Expr, Quotient] = {}
@@ -199,7 +202,9 @@ class NormalForm:
         cost much more to find; each combination is then checked, and dropped where it fails.
         """
         seeds = range(len(arguments) + 2)
-        samples = [{(s,): self._ring.sample(a, s) for s in seeds} for a in arguments]
+        samples: list[dict[Exponent, fmpq]] = [
+            {(s,): self._ring.sample(a, s) for s in seeds} for a in arguments
+        ]
         return {
             i: combination
             for i, combination in dependencies(samples).items()

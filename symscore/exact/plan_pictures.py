@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from symscore.atomic import atomic_path
 from symscore.errors import BadOption
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 PICTURES = (".png", ".pdf", ".svg")
 # The second curve is drawn upon the first, and smaller, so that both are seen where they meet.
 STYLES = (("#d62728", "o", "-", 7), ("#1f77b4", "s", "--", 4))
+
+BEYOND = "tried last, not enough"
 
 
 def text_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
@@ -83,19 +85,21 @@ def _drawn(
 
     for (label, curve), (colour, marker, line, size) in zip(needs.items(), STYLES, strict=True):
         heights = [need.searched if need.degree is None else need.degree for need in curve]
-        ax.plot(positions, heights, f"{line}{marker}", color=colour, lw=1, ms=size, label=label)
         beyond = [i for i, need in enumerate(curve) if need.degree is None]
-        ax.plot(
-            [positions[i] for i in beyond],
-            [heights[i] for i in beyond],
-            "^",
-            color=colour,
-            markerfacecolor="white",
-            markersize=8,
-        )
+        reached = [i for i, need in enumerate(curve) if need.degree is not None]
+        style: dict[str, Any] = {
+            "color": colour,
+            "linewidth": 1,
+            "markersize": size,
+            "markevery": reached,
+        }
+        ax.plot(positions, heights, f"{line}{marker}", label=label, **style)
+        if beyond:
+            places, tops = [positions[i] for i in beyond], [heights[i] for i in beyond]
+            ax.plot(places, tops, "^", color=colour, markerfacecolor="white", label=BEYOND)
     ax.set(xlabel=xlabel, ylabel="smallest degree, certified", title=title)
     ax.set_ylim(bottom=0)
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False)
     return ax

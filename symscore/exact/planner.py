@@ -177,7 +177,7 @@ def plan(
         where components overlap (:func:`symscore.exact.plan_cells.separating_slabs`).
     most_degree : int, optional
         The highest degree that is tried. Unless given, 128 where one variable tells the components
-        apart, 20 where it takes two and 9 for three: seconds a level where none is enough.
+        apart, 16 where it takes two and 7 for three: seconds a level where none is enough.
     progress : callable, optional
         Called with a stage, the levels done and the number of levels.
 
@@ -199,8 +199,8 @@ def plan(
     >>> found = plan(ExactMixture(["1/2", "1/2"], [-1, 1], [1, 1]), "0.03", alphas=[1, "3/5"])
     >>> print(found.table())
     alpha  sigma  information  degree      rms  cells  degree      rms
-        1  0.000     0.550400       9  0.02346      2       3  0.01098
-      3/5  0.800      0.76574       3  0.00889      1       3  0.00889
+        1  0.000     0.550400       9  0.02354      2       3  0.01102
+      3/5  0.800     0.738486       3  0.01770      1       3  0.01770
     """
     law, bound = RationalMixture.of(mixture), error_asked_for(rms)
     levels = tuple(_level(alpha) for alpha in alphas)

@@ -12,7 +12,8 @@ from symscore.errors import BadOption
 from symscore.exact import syntax
 from symscore.exact.balls import as_fmpq, as_fraction
 from symscore.exact.expressions import symbols_of
-from symscore.exact.syntax import Node, refuse
+from symscore.exact.syntax import Node
+from symscore.exact.tokens import refuse
 
 MAX_TERMS = 20_000
 MAX_BITS = 14_000

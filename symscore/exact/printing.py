@@ -52,9 +52,9 @@ def to_latex(expression: Expr | MatrixBase | Sequence[Any]) -> str:
     --------
     >>> from sympy import symbols
     >>> from symscore.exact import ExactMixture
-    >>> x, a = symbols("x a")
-    >>> print(to_latex(ExactMixture(["1/3", "2/3"], [0, a], [1, 1]).responsibilities(x)[0]))
-    \frac{e^{- x^{2} / 2}}{e^{- x^{2} / 2} + 2 e^{- \left(a - x\right)^{2} / 2}}
+    >>> x = symbols("x")
+    >>> print(to_latex(ExactMixture(["1/3", "2/3"], [0, 2], [1, 1]).responsibilities(x)[0]))
+    \frac{e^{- x^{2} / 2}}{2 e^{- \left(x - 2\right)^{2} / 2} + e^{- x^{2} / 2}}
     """
     if isinstance(expression, Iterable) and not isinstance(expression, str | MatrixBase | Expr):
         expression = Matrix(list(expression))
@@ -73,11 +73,14 @@ def to_latex(expression: Expr | MatrixBase | Sequence[Any]) -> str:
 
 
 class _PaperPrinter(LatexPrinter):
-    """Writes exponents on one line: e^{-x^2 / 2}."""
+    """Writes numeric fractions in exponents on one line: e^{-x^2 / 2}."""
 
     def _print_ExpBase(self, expr: Expr, exp: str | None = None) -> str:  # noqa: N802
+        powers = expr.exp.atoms(Pow)
+        # SymPy would write a / (2 v) as a / 2 v.
+        folds = not any(power.exp.could_extract_minus_sign() for power in powers)
         outer = self._settings["fold_short_frac"]
-        self._settings["fold_short_frac"] = True
+        self._settings["fold_short_frac"] = folds
         try:
             return super()._print_ExpBase(expr, exp)
         finally:

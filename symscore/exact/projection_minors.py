@@ -19,7 +19,7 @@ from symscore.exact.normal_equations import check_degree
 from symscore.exact.rational import RationalMixture
 
 # Of integers: about half a minute.
-MOST_INTEGER_WORK = 10**9
+MOST_INTEGER_WORK = 5 * 10**8
 
 
 def captured_energies(mixture: RationalMixture, degree: int) -> tuple[Fraction, ...]:
@@ -65,6 +65,7 @@ def captured_energies(mixture: RationalMixture, degree: int) -> tuple[Fraction, 
     eta = _hermite_moments(mixture, max(2 * degree, 2))
     # He_k is scaled by step^|k|, which clears most denominators and changes no energy.
     step = _denominator(mixture)
+    _check_work(eta, len(basis), 2 * degree * step.bit_length())
     sizes = [step ** sum(k) for k in basis]
     gram = [
         [size * sizes[n] * _inner(k, basis[n], eta) if n >= m else 0 for n in range(len(basis))]
@@ -75,9 +76,10 @@ def captured_energies(mixture: RationalMixture, degree: int) -> tuple[Fraction, 
         for k, size in zip(basis, sizes, strict=True)
     ]
     scale = lcm(*(entry.denominator for row in gram + rights for entry in row))
-    integers = [[int(scale * entry) for entry in row] for row in gram]
-    _check_work(integers)
-    rows = eliminated(integers, [[int(scale * entry) for entry in row] for row in rights])
+    rows = eliminated(
+        [[int(scale * entry) for entry in row] for row in gram],
+        [[int(scale * entry) for entry in row] for row in rights],
+    )
     total, previous, sums = Fraction(0), 1, []
     for row in rows:
         total += Fraction(sum(beta * beta for beta in row[-dim:]), scale * previous * row[0])
@@ -103,12 +105,14 @@ def captured_energy_again(mixture: RationalMixture, degree: int) -> fmpq:
     return as_fmpq(captured_energies(mixture, degree)[degree])
 
 
-def _check_work(gram: list[list[int]]) -> None:
-    bits = max(entry.bit_length() for row in gram for entry in row)
-    if len(gram) ** 3 * bits > MOST_INTEGER_WORK:
+def _check_work(eta: dict[Exponent, Fraction], unknowns: int, scaling: int) -> None:
+    bits = scaling + max(
+        max(abs(value.numerator), value.denominator).bit_length() for value in eta.values()
+    )
+    if unknowns**3 * bits > MOST_INTEGER_WORK:
         raise ResourceLimit(
-            f"Expected {len(gram)} unknowns cubed times integers of {bits} bits to be at most "
-            f"{MOST_INTEGER_WORK}: lower the degree."
+            f"Expected {unknowns} unknowns cubed times {bits} bits a moment to be at most "
+            f"{MOST_INTEGER_WORK}: lower the degree, or take parameters of fewer digits."
         )
 
 

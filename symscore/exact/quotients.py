@@ -13,32 +13,14 @@ from flint import Ordering, fmpq, fmpq_mpoly, fmpq_mpoly_ctx
 from flint.utils.flint_exceptions import DomainError
 
 from symscore.errors import BadData, ResourceLimit
+from symscore.exact.work import Work
 
-# A proof within these limits takes about two seconds on an ordinary machine: so many products of
-# terms in all, no coefficient of more bits, and no long division where a quotient could be dense.
-MOST_PRODUCTS = 4_000_000
+# No coefficient gets more bits, and there is no long division where a quotient could be dense.
 GENERATORS_PER_WORD = 8  # flint packs about so many exponents into a machine word
 MOST_BITS = 1 << 20
 MOST_DEGREE_TO_DIVIDE = 200
 SAMPLE_COST = 4  # products that the value of one term is worth
 MOST_TERMS_CHARGED = 4  # a division that does not go usually shows it after a few terms
-
-
-@final
-@dataclass(slots=True)
-class Work:
-    """How many products of terms may still be formed: spent before each multiplication."""
-
-    left: int = MOST_PRODUCTS
-
-    def spend(self, products: int) -> None:
-        """Take `products` off; raise ResourceLimit where too few are left."""
-        self.left -= products
-        if self.left < 0:
-            raise ResourceLimit(
-                f"Expected a proof within {MOST_PRODUCTS:,} products of terms; it needs more: "
-                "prove it for fewer components or put numbers in place of some symbols."
-            )
 
 
 @final
@@ -208,7 +190,7 @@ class Ring:
         if exponent == 1:
             return base
         if len(base) <= 1 and exponent:
-            bits = max((c.p.bit_length() + c.q.bit_length() for c in base.coeffs()), default=0)
+            bits = max((max(abs(c.p), c.q).bit_length() - 1 for c in base.coeffs()), default=0)
             if bits * exponent > MOST_BITS:
                 raise ResourceLimit(
                     f"Expected coefficients of at most {MOST_BITS:,} bits; got a power "
@@ -223,13 +205,29 @@ class Ring:
 
     def cancelled(self, numerator: fmpq_mpoly, powers: dict[int, int]) -> Quotient:
         """Divide numerator and denominator by each factor as often as it goes."""
+        if numerator == 0:
+            return Quotient(self, numerator)
         left = {}
         for i, power in powers.items():
-            while power and (smaller := self.divided(numerator, self._factors[i])) is not None:
-                numerator, power = smaller, power - 1
-            if power and numerator != 0:
-                left[i] = power
+            count, numerator = self.multiplicity(numerator, self._factors[i], power)
+            if power > count:
+                left[i] = power - count
         return Quotient(self, numerator, left)
+
+    def multiplicity(
+        self, polynomial: fmpq_mpoly, factor: fmpq_mpoly, most: int | None = None
+    ) -> tuple[int, fmpq_mpoly]:
+        """Return how often a factor divides a polynomial, up to `most`, and what remains."""
+        if len(factor) == 1:
+            # Exponents of exponentials can be millions, so a generator goes out at once.
+            content = map(int, polynomial.term_content().degrees())
+            count = min(p for p, f in zip(content, factor.degrees(), strict=True) if f > 0)
+            count = count if most is None else min(count, most)
+            return count, polynomial / factor**count
+        count = 0
+        while count != most and (smaller := self.divided(polynomial, factor)) is not None:
+            polynomial, count = smaller, count + 1
+        return count, polynomial
 
     def divided(self, dividend: fmpq_mpoly, divisor: fmpq_mpoly) -> fmpq_mpoly | None:
         """Return the quotient where it is a polynomial and found at little cost."""

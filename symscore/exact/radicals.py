@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import gcd, isqrt, lcm
+from typing import Any
 
 from flint import fmpq, fmpq_mpoly
 
@@ -124,8 +125,7 @@ class Radicals:
         for part, sense in parts:
             for i, atom in enumerate(self._atoms):
                 if isinstance(part, int) == isinstance(atom.item, int):
-                    divide = _divided if isinstance(part, int) else self._ring.divided
-                    count, part = multiplicity(part, self._item(atom), divide)
+                    count, part = self._multiplicity(part, self._item(atom))
                     if count:
                         powers[i] = powers.get(i, 0) + sense * count
             if not isinstance(part, int) and not part.is_constant():
@@ -209,6 +209,11 @@ class Radicals:
             return left if left == right else self._ring.number(1).numerator
         self._ring.work.spend(len(left) * len(right))
         return left.gcd(right)
+
+    def _multiplicity(self, part: Any, item: Any) -> tuple[int, Any]:
+        if isinstance(part, int):
+            return multiplicity(part, item, _divided)
+        return self._ring.multiplicity(part, item)
 
     def _append(self, atom: Atom) -> None:
         item = self._item(atom)

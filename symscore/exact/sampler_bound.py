@@ -9,7 +9,7 @@ from typing import Any, final
 
 from flint import fmpq
 
-from symscore.errors import BadData, NotCertified
+from symscore.errors import BadData, NotCertified, ResourceLimit
 from symscore.exact.balls import Enclosure, as_fmpq, ball_of, precision
 from symscore.exact.certificate import Certificate, Claim
 from symscore.exact.fisher import fisher_enclosure, fisher_enclosure_again
@@ -203,7 +203,7 @@ def _by_inequalities(
         return overlaps
     try:
         integral = fisher_integral_above(inputs.mixture, inputs.alphas, information, width)
-    except NotCertified:
+    except (NotCertified, ResourceLimit):
         return overlaps
     noisy = inputs.mixture.at(inputs.alphas[0])
     with precision(BITS):

@@ -29,7 +29,7 @@ from typing import Any, Protocol, final
 from flint import arb, arb_series
 
 from symscore.exact.balls import ball_of
-from symscore.exact.cell_balls import BlockBalls, CellBalls, Matrix, Vector, apply, value_of
+from symscore.exact.cell_balls import BlockBalls, Matrix, Vector, apply, value_of
 from symscore.exact.learned_field import LearnedField
 from symscore.exact.taylor import increment, parts, taylor_order, variables
 
@@ -40,11 +40,19 @@ Slope = tuple[Matrix, list[Matrix]]
 class SlopeForm(Protocol):
     """A formula for D', made for one field at the present precision."""
 
+    kappa: arb
+    blocks: tuple[BlockBalls, ...]
+
     def at(self, mid: Vector) -> Matrix:
         """Return D' at a point."""
 
     def over(self, mid: Vector, half: Vector) -> Slope:
         """Return D' and its derivatives over the box ``mid + half``, half being around zero."""
+
+    def local(
+        self, block: BlockBalls, c: int, near: "Nearby", half: Vector
+    ) -> tuple[Matrix, Vector]:
+        """Return A_c and the deviation e_c T_c over a box."""
 
 
 @final
@@ -53,7 +61,8 @@ class Differentiated:
 
     def __init__(self, field: LearnedField) -> None:
         self._dim = field.dim
-        self._blocks = [BlockBalls.of(field, block) for block in field.blocks]
+        self.kappa = ball_of(field.kappa)
+        self.blocks = tuple(BlockBalls.of(field, block) for block in field.blocks)
 
     def at(self, mid: Vector) -> Matrix:
         """Return D' at a point."""
@@ -65,11 +74,29 @@ class Differentiated:
         with taylor_order(self._dim, 2):
             return self._expanded(mid, half, 2)
 
+    def local(
+        self, block: BlockBalls, c: int, near: "Nearby", half: Vector
+    ) -> tuple[Matrix, Vector]:
+        """Return A_c and the deviation e_c T_c over a box, by expanding the latter to order one."""
+        cell, d = block.cells[c], self._dim
+        if not cell.monomials:
+            return cell.gain, [arb(0)] * d
+        with taylor_order(d, 1):
+            u = near.coordinate(c, variables(half, 1))
+            damping, powers = block.damping(u), cell.powers(u)
+            moved = [damping * value_of(terms, powers) for terms in cell.deviation]
+            slopes = [parts(entry, d, 1)[0] for entry in moved]
+            sums = [
+                [a + b for a, b in zip(*rows, strict=True)]
+                for rows in zip(cell.gain, slopes, strict=True)
+            ]
+            return sums, [entry[0] for entry in moved]
+
     def _expanded(self, mid: Vector, half: Vector, order: int) -> Slope:
         d = self._dim
         steps = variables(half, order)
         total = [arb(0)] * d
-        for block in self._blocks:
+        for block in self.blocks:
             near = Nearby(block, mid)
             gates = near.gates(steps, half)
             for c, (cell, gate) in enumerate(zip(block.cells, gates, strict=True)):
@@ -93,8 +120,8 @@ class Composed:
 
     def __init__(self, field: LearnedField) -> None:
         self._dim = field.dim
-        self._kappa = ball_of(field.kappa)
-        self._blocks = [BlockBalls.of(field, block) for block in field.blocks]
+        self.kappa = ball_of(field.kappa)
+        self.blocks = tuple(BlockBalls.of(field, block) for block in field.blocks)
 
     def at(self, mid: Vector) -> Matrix:
         """Return D' at a point."""
@@ -113,7 +140,7 @@ class Composed:
     def _slope(self, mid: Vector, steps: Vector) -> Matrix:
         d = self._dim
         total: Matrix = [[0 * steps[0]] * d for _ in range(d)]
-        for block in self._blocks:
+        for block in self.blocks:
             near = Nearby(block, mid)
             levels = [near.level(c, steps) for c in range(len(block.cells))]
             ratios = [
@@ -126,20 +153,23 @@ class Composed:
                 sum((r * own[j] for r, own in zip(ratios, owns, strict=True)), 0 * steps[0]) * norm
                 for j in range(d)
             ]
-            for c, (cell, ratio, own) in enumerate(zip(block.cells, ratios, owns, strict=True)):
+            for c, (ratio, own) in enumerate(zip(ratios, owns, strict=True)):
                 gate = block.share * ratio * norm
-                local, deviation = self._local(block, cell, near.coordinate(c, steps))
+                local, deviation = self.local(block, c, near, steps)
                 for i in range(d):
                     for j in range(d):
                         joint = (own[i] - mean[i] + deviation[i]) * (own[j] - mean[j])
-                        total[i][j] += gate * (local[i][j] + self._kappa * joint)
+                        total[i][j] += gate * (local[i][j] + self.kappa * joint)
         return total
 
-    def _local(self, block: BlockBalls, cell: CellBalls, u: Vector) -> tuple[Matrix, Vector]:
-        """Return A_c and e_c T_c."""
-        d = self._dim
+    def local(
+        self, block: BlockBalls, c: int, near: "Nearby", half: Vector
+    ) -> tuple[Matrix, Vector]:
+        """Return A_c and the deviation e_c T_c over a box, or in the ring of `half`."""
+        cell, d = block.cells[c], self._dim
         if not cell.monomials:
-            return cell.gain, [0 * u[0]] * d
+            return cell.gain, [arb(0)] * d
+        u = near.coordinate(c, half)
         damping, powers = block.damping(u), cell.powers(u)
         values = [value_of(terms, powers) for terms in cell.deviation]
         bent = [
@@ -170,7 +200,7 @@ class Nearby:
         self._pulls = [cell.pull(mid) for cell in block.cells]
         self._owns = [cell.own(mid) for cell in block.cells]
         self._places = [cell.coordinate(mid) for cell in block.cells]
-        self._top = top
+        self.top = top
 
     def coordinate(self, c: int, steps: Vector) -> Vector:
         """Return u of cell c at ``mid + steps``."""
@@ -180,12 +210,17 @@ class Nearby:
     def apart(self, c: int, steps: Vector) -> Vector:
         """Return the own denoiser of cell c less that of the anchor."""
         moved = apply(_less(self._cells[c].gain, self.anchor.gain), steps)
-        still = zip(self._owns[c], self._owns[self._top], strict=True)
+        still = zip(self._owns[c], self._owns[self.top], strict=True)
         return [a + (b - e) for a, (b, e) in zip(moved, still, strict=True)]
 
     def level(self, c: int, steps: Vector) -> Any:
         """Return the exponent of cell c less that of the anchor."""
-        return self._between(c, self._top, steps)
+        return self._between(c, self.top, steps)
+
+    def most(self, c: int, half: Vector) -> arb:
+        """Return a bound from above of gate c over a box."""
+        over = [self._between(j, c, half) for j in range(len(self._cells))]
+        return _share(over).upper()
 
     def gates(self, steps: Vector, half: Vector) -> Vector:
         """Return the gates as Taylor polynomials."""

@@ -1,17 +1,19 @@
-r"""Branch and bound for the worst slope of a learned denoiser.
+r"""Branch and bound for the worst slope of a learned denoiser over a rectangle.
 
-Over a box with centre m,
+Of the boxes whose bound exceeds a target the one with the largest is divided, until none is left or
+a value exceeds the target. Over a box with centre m,
 
-.. math:: D'(y) \in D'(m) + \sum_k \partial_k D'(\text{box}) \, (y - m)_k,
+.. math:: D'(y) \in D'(m) + \sum_k \partial_k D'(\text{box}) \, (y - m)_k ,
 
-and D'(box) itself is taken where that says more. The box with the largest bound is divided, until
-all bounds are below a target or one value is above it. In a rectangle only: beyond,
-:mod:`symscore.exact.far_slopes` bounds the slope by a formula.
+and D'(box) itself is taken where that says more. Before that is computed,
+:mod:`symscore.exact.completed_squares` is asked, whose bound does not suffer from gates that
+change fast.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from math import inf
 from typing import final
 
 from flint import arb, fmpq
@@ -19,151 +21,149 @@ from flint import arb, fmpq
 from symscore.errors import NotCertified
 from symscore.exact.balls import ball_of
 from symscore.exact.cell_balls import Matrix, Vector
-from symscore.exact.slope_forms import Slope, SlopeForm
+from symscore.exact.completed_squares import squares_bound
+from symscore.exact.eigenvalues import defect_at_least, negativity
+from symscore.exact.slope_forms import SlopeForm
 
-MOST_BOXES = 50_000
+MOST_BOXES = 20_000
+SMALL = fmpq(1, 4)  # half-width, in units of the noise, from which D' is expanded over a box
 
 # Centre and half-width along every axis.
 Rectangle = tuple[tuple[fmpq, fmpq], ...]
-# From a matrix of balls to a bound, from above, of a number for all matrices inside.
-Measure = Callable[[Matrix], arb]
+# From the middle and the balls around zero that reach to the sides, to a bound over the box and a
+# bound from below at its middle; minus infinity where that was not looked at.
+Look = Callable[[Vector, Vector], tuple[arb, arb]]
 # Called with the number of boxes looked at so far.
 Watch = Callable[[int], None]
 
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
-class Box:
-    """A rectangle, a bound of the measure all over it, and the axis along which to divide it."""
-
-    area: Rectangle
-    bound: arb
-    axis: int
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """What a search knows of the supremum of a measure.
+    """What a search knows of the supremum of a number over a rectangle.
 
     Attributes
     ----------
-    boxes : tuple of Box
-        They cover the rectangle.
+    boxes : tuple of (Rectangle, arb)
+        They cover the rectangle; with each a bound from above.
     upper : arb
-        A bound from above.
+        The largest of these bounds; infinite where the target is exceeded.
     worst : tuple of fmpq or None
-        A point at which the measure exceeds the target.
-    value : arb
-        A bound of the measure there, from below.
+        A point at which the number exceeds the target.
     """
 
-    boxes: tuple[Box, ...]
+    boxes: tuple[tuple[Rectangle, arb], ...]
     upper: arb
     worst: tuple[fmpq, ...] | None
-    value: arb
 
 
-def search(
-    form: SlopeForm,
-    area: Rectangle,
-    above: Measure,
-    below: Measure,
-    target: arb,
-    watch: Watch,
-) -> Found:
-    """Bound a measure of D' over a rectangle until all bounds are at most `target`, or one is not.
-
-    Parameters
-    ----------
-    form : SlopeForm
-    area : Rectangle
-    above, below : Measure
-        Bounds of the measure from above, and from below at a point.
-    target : arb
-        An exact number.
-    watch : callable
+def search(look: Look, area: Rectangle, target: arb, watch: Watch) -> Found:
+    """Bound a number over a rectangle until all bounds are at most `target`, or a value is not.
 
     Raises
     ------
     NotCertified
         If the boxes allowed leave the question open.
     """
-    heap: list[tuple[float, int, Box]] = []
+    open_boxes: list[tuple[float, int, Rectangle]] = []
+    settled: list[tuple[Rectangle, arb]] = []
     looked, pending = 0, [area]
     while True:
         for part in pending:
             looked += 1
             watch(looked)
-            box, value = _look(form, part, above, below, target)
-            # Floats order the boxes; what counts is decided in balls.
-            heappush(heap, (-float(box.bound), looked, box))
+            bound, value = look(*_in_balls(part))
             if value > target:
-                return Found(_boxes(heap), arb.pos_inf(), tuple(m for m, _ in part), value)
-        if heap[0][2].bound <= target:
-            boxes = _boxes(heap)
-            return Found(boxes, _highest(boxes), None, arb.neg_inf())
+                return Found((), arb.pos_inf(), tuple(mid for mid, _ in part))
+            if bound <= target:
+                settled.append((part, bound))
+            else:
+                # Floats only say which box comes next.
+                order = -float(bound) if bound.is_finite() else -inf
+                heappush(open_boxes, (order, looked, part))
+        if not open_boxes:
+            return Found(tuple(settled), _highest(bound for _, bound in settled), None)
         if looked > MOST_BOXES:
             raise NotCertified(
                 f"Expected to bound the slope of a learned denoiser by {float(target):.3g}; "
-                f"{MOST_BOXES} boxes reached {float(heap[0][2].bound):.3g}."
+                f"{MOST_BOXES} boxes reached {-open_boxes[0][0]:.3g}."
             )
-        worst = heappop(heap)[2]
-        pending = _divided(worst)
+        pending = _divided(heappop(open_boxes)[2])
 
 
-def _look(
-    form: SlopeForm, area: Rectangle, above: Measure, below: Measure, target: arb
-) -> tuple[Box, arb]:
-    """Return a box and, where it is not below the target, a bound from below at its centre."""
-    mid = [ball_of(m) for m, _ in area]
-    half = [ball_of(h) * arb(0, 1) for _, h in area]
-    slope = form.over(mid, half)
-    bound, axis = _finite(above(slope[0])), _widest(slope, half)
-    if bound <= target:
-        return Box(area, bound, axis), arb.neg_inf()
-    point = form.at(mid)
-    near = [
+def defect_of(form: SlopeForm, target: arb) -> Look:
+    """Return the look at ``-lambda_min(sym D')``."""
+
+    def look(mid: Vector, half: Vector) -> tuple[arb, arb]:
+        bound = squares_bound(form, mid, half)
+        if bound <= target or not _small(half):
+            return bound, arb.neg_inf()
+        point, slope = form.at(mid), form.over(mid, half)
+        near = _mean_value(point, slope[1], half)
+        bounds = (bound, negativity(slope[0]), negativity(near))
+        return min((b for b in bounds if b.is_finite()), key=float, default=arb.pos_inf()), (
+            defect_at_least(point)
+        )
+
+    return look
+
+
+def resistance_of(form: SlopeForm, length: arb) -> Look:
+    """Return the look at ``-lambda_min(sym (I + length D')^-1)``."""
+
+    def look(mid: Vector, half: Vector) -> tuple[arb, arb]:
+        point, slope = form.at(mid), form.over(mid, half)
+        near = _mean_value(point, slope[1], half)
+        bounds = [negativity(_inverse(_step(m, length))) for m in (slope[0], near)]
+        return min((b for b in bounds if b.is_finite()), key=float, default=arb.pos_inf()), (
+            defect_at_least(_inverse(_step(point, length)))
+        )
+
+    return look
+
+
+def _mean_value(point: Matrix, changes: list[Matrix], half: Vector) -> Matrix:
+    return [
         [
-            entry + sum((slope[1][k][i][j] * h for k, h in enumerate(half)), arb(0))
+            entry + sum((changes[k][i][j] * h for k, h in enumerate(half)), arb(0))
             for j, entry in enumerate(row)
         ]
         for i, row in enumerate(point)
     ]
-    value = below(point)
-    bound = min((bound, _finite(above(near))), key=float)
-    return Box(area, bound, axis), value if value.is_finite() else arb.neg_inf()
 
 
-def _widest(slope: Slope, half: Vector) -> int:
-    """Return the axis along which D' may change most over a box."""
-    if len(half) == 1:
-        return 0
-    changes = [
-        sum((abs(entry) for row in change for entry in row), arb(0)).abs_upper() * h.rad()
-        for change, h in zip(slope[1], half, strict=True)
+def _step(slope: Matrix, length: arb) -> Matrix:
+    return [
+        [length * entry + (i == j) for j, entry in enumerate(row)] for i, row in enumerate(slope)
     ]
-    if not all(change.is_finite() for change in changes):
-        changes = [h.rad() for h in half]
-    return max(range(len(changes)), key=lambda k: float(changes[k]))
 
 
-def _divided(box: Box) -> list[Rectangle]:
-    mid, half = box.area[box.axis]
+def _inverse(matrix: Matrix) -> Matrix:
+    """Return the inverse, not finite where the matrix may be singular."""
+    if len(matrix) == 1:
+        return [[1 / matrix[0][0]]]
+    (a, b), (c, d) = matrix
+    det = a * d - b * c
+    return [[d / det, -b / det], [-c / det, a / det]]
+
+
+def _in_balls(area: Rectangle) -> tuple[Vector, Vector]:
+    return [ball_of(mid) for mid, _ in area], [ball_of(half) * arb(0, 1) for _, half in area]
+
+
+def _small(half: Vector) -> bool:
+    return all(h.rad() <= ball_of(SMALL) for h in half)
+
+
+def _divided(area: Rectangle) -> list[Rectangle]:
+    axis = max(range(len(area)), key=lambda k: area[k][1])
+    mid, half = area[axis]
     parts = ((mid - half / 2, half / 2), (mid + half / 2, half / 2))
-    return [(*box.area[: box.axis], part, *box.area[box.axis + 1 :]) for part in parts]
+    return [(*area[:axis], part, *area[axis + 1 :]) for part in parts]
 
 
-def _boxes(heap: list[tuple[float, int, Box]]) -> tuple[Box, ...]:
-    return tuple(box for _, _, box in heap)
-
-
-def _highest(boxes: Iterable[Box]) -> arb:
+def _highest(bounds: Iterable[arb]) -> arb:
     highest = arb.neg_inf()
-    for box in boxes:
-        highest = highest.max(box.bound)
+    for bound in bounds:
+        highest = highest.max(bound)
     return highest
-
-
-def _finite(bound: arb) -> arb:
-    return bound if bound.is_finite() else arb.pos_inf()

@@ -36,9 +36,9 @@ def spread_by_strips(
 ) -> Enclosure:
     """Enclose J through the posterior spread in the plane, summed over a lattice.
 
-    Three components of similar covariances take a fifth of a second for 6 digits and a second for
-    10; random ones of eccentricity 10 up to 10 seconds. One component within another costs no more
-    however small it is; three of scales that differ by a factor of 10 are refused.
+    Three components of similar covariances take half a second for 6 digits and less than a second
+    for 10; four eccentric ones about 4 and 10 seconds. One component within another costs no more
+    however small it is; three whose scales differ by a factor of 10 or more are mostly refused.
 
     Parameters
     ----------

@@ -192,13 +192,13 @@ REFUSED = {
     "sqrt(" + "9" * 100 + ")": 1,
     "(" * 25 + "x" + ")" * 25: 25,
     "(" * 9_000 + "x" + ")" * 900: 25,
-    "-" * 1_000 + "x": 66,
-    "x**" + "-" * 1_000 + "1": 4,
-    "x" + "**2" * 700: 4,
-    "x" + "+x" * 4_000: 1501,
+    "-" * 900 + "x": 66,
+    "x**" + "-" * 900 + "1": 4,
+    "x" + "**2" * 300: 4,
+    "x" + "+x" * 4_000: 1001,
     "x" * 10_001: 10_001,
     "*".join(["x"] * 300): 1,
-    "sin(" * 4 + "+".join(["log(2*x)"] * 199) + ")" * 4: 20,
+    "sin(" * 4 + "+".join(["log(2*x)"] * 150) + ")" * 4: 20,
     "tanh(" * 5 + "x" + ")" * 5: 25,
     "+".join(f"sqrt({10**15 + i}*x)" for i in range(99)): 1601,
 }
@@ -220,18 +220,21 @@ def test_no_text_is_refused():
 
 
 SLOW = {
-    "exponentials": "1/(" + "+".join(f"exp({i})" for i in range(290)) + ")",
+    "exponentials": "1/(" + "+".join(f"exp({i})" for i in range(190)) + ")",
     "roots": "+".join(f"sqrt({10**60 + i})" for i in range(64)),
     "powers": "*".join(f"({10**15 + i} + x)**2" for i in range(100)),
     "nested": "tanh(sinh(tanh(cosh(x)*x + 1)*x + 2)**2 - x) + 1",
+    "roots of functions": "(erf(((cos(-2*x*pi) + pi*y)*(x*pi - 1)"
+    "*log(tanh(2 - pi)*cos(x + 2)))**0.5)"
+    "*((cos(0.3)**-1 - log(3**-1.5 + cosh(1/3)))*tanh((cos(cosh(sin(x**1.5)**3))**3)**0.5)))**-1.5",
     "nested deeper": "erf(exp(log(sqrt(x) - x) - x) - x) - x",
-    "fractions": "+".join(f"x/{10**15 + i}" for i in range(290)),
-    "error functions": "+".join(f"erf(x + {i})" for i in range(200)),
-    "logarithms": "+".join(f"log({i}*x)" for i in range(1, 200)),
+    "fractions": "+".join(f"x/{10**15 + i}" for i in range(240)),
+    "error functions": "+".join(f"erf(x + {i})" for i in range(130)),
+    "logarithms": "+".join(f"log({i}*x)" for i in range(1, 130)),
     "Horner": "(" * 24 + "x" + "*x + 1/3)" * 24,
     "sine of a large number": "sin(1e400) + cos(1e400*pi)",
     "roots of unity": "+".join(f"cos(pi*{i}/257)" for i in range(1, 100)),
-    "signs": "+".join(f"log(exp({i}) - {i})" for i in range(100)),
+    "signs": "+".join(f"log(exp({i}) - {i})" for i in range(95)),
 }
 
 

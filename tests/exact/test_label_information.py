@@ -3,6 +3,7 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
+from flint import arb, fmpq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
@@ -14,6 +15,7 @@ from symscore.exact.label_information import (
     by_quadrature,
     by_taylor,
     mean_component_entropy,
+    taylor_integral,
 )
 from symscore.exact.overlaps import by_moments, by_natural_parameters
 from symscore.exact.rational import RationalMixture
@@ -107,6 +109,32 @@ def test_the_entropy_of_a_gaussian():
     assert found == pytest.approx(
         float(mpmath.log((2 * mpmath.pi * mpmath.e) ** 2 * mpmath.mpf("1.75")) / 2), rel=1e-15
     )
+
+
+@pytest.mark.parametrize("tolerance", ["0.5", "1e-3", "1e-9"])
+def test_taylor_polynomials_keep_their_remainder(tolerance):
+    with precision(128):
+        found = taylor_integral(
+            lambda t: (t * t * arb(-9)).exp(), fmpq(-3), fmpq(4), arb(tolerance)
+        )
+        true = (arb(9).erf() + arb(12).erf()) * arb.pi().sqrt() / 6
+        assert found.overlaps(true)
+        assert found.rad() <= arb(tolerance)
+        # The polynomials alone are not the integral: the remainder is what makes it a proof.
+        assert not found.mid().overlaps(true)
+
+
+def test_taylor_polynomials_integrate_powers_exactly():
+    def power(t):
+        square = t * t
+        fourth = square * square
+        eighth = fourth * fourth
+        return eighth * eighth * fourth * square
+
+    with precision(128):
+        found = taylor_integral(power, fmpq(-1), fmpq(1), arb(1))
+        assert found.overlaps(arb(fmpq(2, 23)))
+        assert found.rad() < arb("1e-30")
 
 
 def test_two_directions_have_no_line():

@@ -10,7 +10,7 @@ from sympy import Matrix, Rational, Symbol, diag, symbols
 
 import symscore.exact
 from symscore.errors import BadData, BadOption
-from symscore.exact import ExactMixture, exact_float
+from symscore.exact import ExactMixture, exact_float, is_identity
 
 x, y, m, v, w, alpha, beta = symbols("x y m v w alpha beta")
 
@@ -192,3 +192,78 @@ def test_a_point_of_the_wrong_dimension_is_refused(point):
 def test_symbols_are_left_undecided():
     mixture = ExactMixture([w, x], [m, 0], [v, y])
     assert mixture.weights == (w, x)
+
+
+@given(mixture_and_point)
+@few
+def test_jacobian_is_the_covariance_of_the_scores_less_the_mean_precision(pair):
+    mixture, point = pair
+    gates = mixture.responsibilities(point)
+    alone = [
+        ExactMixture([1], [mean], [c])
+        for mean, c in zip(mixture.means, mixture.covariances, strict=True)
+    ]
+    scores = [Matrix(part.score(point)) for part in alone]
+    mean = Matrix(mixture.score(point))
+    want = sympy.zeros(mixture.dim)
+    for gate, score, c in zip(gates, scores, mixture.covariances, strict=True):
+        want += gate * ((score - mean) * (score - mean).T - Matrix(c).inv())
+    for got, entry in zip(Matrix(mixture.score_jacobian(point)), want, strict=True):
+        assert is_identity(got, entry)
+
+
+@given(mixtures(2), positive, positive)
+@few
+def test_heat_composes_and_commutes_with_marginals(mixture, first, second):
+    assert mixture.heat(0) == mixture
+    assert mixture.heat(first).heat(second) == mixture.heat(first + second)
+    assert mixture.heat(first).marginal(1) == mixture.marginal(1).heat(first)
+    # The heat flow is the noised mixture after a change of scale: C + t I = (a^2 C + (1 - a^2) I)
+    # / a^2 with t = (1 - a^2) / a^2; a = 3/5 gives 16/9.
+    level = Rational(3, 5)
+    assert mixture.at(level).linear_image(diag(1, 1) / level) == mixture.heat(Rational(16, 9))
+
+
+@given(mixtures(2), vectors(4), vectors(2))
+@few
+def test_images_compose(mixture, entries, shift):
+    matrix = Matrix(2, 2, entries)
+    if matrix.det() == 0:
+        with pytest.raises(BadData, match="independent rows"):
+            mixture.linear_image(matrix, shift)
+        return
+    image = mixture.linear_image(matrix, shift)
+    assert image.linear_image(matrix.inv(), -(matrix.inv() * Matrix(shift))) == mixture
+    assert mixture.linear_image(sympy.eye(2)) == mixture
+    assert mixture.linear_image([[0, 1]]) == mixture.marginal(1)
+    assert mixture.linear_image([[0, 1], [1, 0]]) == mixture.marginal([1, 0])
+
+
+@pytest.mark.parametrize(
+    ("matrix", "shift", "message"),
+    [
+        ([[1, 0, 0]], 0, r"rows of length 2; got lengths \[3\]"),
+        ([], 0, r"rows of length 2; got lengths \[\]"),
+        ([[1, 2], [2, 4]], 0, "independent rows"),
+        ([[x, y], [2 * x, 2 * y]], 0, "independent rows"),
+        ([[0, 0]], 0, "independent rows"),
+        ([[1, 0], [0, 1], [1, 1]], 0, "independent rows"),
+        ([[1, 0]], [1, 2], "Expected shift with 1 coordinates; got 2"),
+        ([[0.5, 0]], 0, "got the float 0.5"),
+    ],
+)
+def test_a_map_without_a_density_is_refused(matrix, shift, message):
+    with pytest.raises(BadData, match=message):
+        ExactMixture([1], [[0, 0]], [diag(1, 1)]).linear_image(matrix, shift)
+
+
+@pytest.mark.parametrize("indices", [[], 2, -1, [0, 0], [0, 5]])
+def test_coordinates_that_are_not_there_are_refused(indices):
+    with pytest.raises(BadOption, match="Expected distinct coordinates between 0 and 1"):
+        ExactMixture([1], [[0, 0]], [diag(1, 1)]).marginal(indices)
+
+
+@pytest.mark.parametrize("t", [-1, "-1/2", Symbol("n", negative=True)])
+def test_negative_heat_is_refused(t):
+    with pytest.raises(BadOption, match="Expected t >= 0"):
+        ExactMixture([1], [0], [1]).heat(t)

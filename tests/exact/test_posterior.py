@@ -82,16 +82,16 @@ def test_moments_of_a_posterior_are_moments_of_its_mixture():
 
 
 def test_cumulants_are_the_derivatives_of_the_log_of_the_moment_generating_series():
-    # log(1 + sum_a m_a t^a / a!) is expanded as sum_k (-1)^(k-1) u^k / k, truncated at order 4.
+    # log(1 + sum_a m_a t^a / a!) is expanded as sum_k (-1)^(k-1) u^k / k, truncated at order 3.
     s, t = symbols("s t")
-    orders = [a for a in product(range(5), repeat=2) if sum(a) <= 4]
+    orders = [a for a in product(range(4), repeat=2) if sum(a) <= 3]
     table = {a: sympy.Symbol(f"m{a[0]}{a[1]}") if any(a) else sympy.Integer(1) for a in orders}
     generating = sum(
         value * s ** a[0] * t ** a[1] / (sympy.factorial(a[0]) * sympy.factorial(a[1]))
         for a, value in table.items()
         if any(a)
     )
-    log = sympy.Poly(sum((-1) ** (k - 1) * generating**k / k for k in range(1, 5)), s, t)
+    log = sympy.Poly(sum((-1) ** (k - 1) * generating**k / k for k in range(1, 4)), s, t)
     for a, cumulant in cumulants(table).items():
         wanted = log.coeff_monomial(s ** a[0] * t ** a[1])
         wanted *= sympy.factorial(a[0]) * sympy.factorial(a[1])

@@ -5,13 +5,14 @@ from random import Random
 
 import numpy as np
 import pytest
-from flint import fmpq, fmpq_mat
+from flint import arb, fmpq, fmpq_mat
 
-from symscore.errors import ResourceLimit, UnsupportedInstance
-from symscore.exact import ExactMixture, box_plan
+from symscore.errors import NotCertified, ResourceLimit, UnsupportedInstance
+from symscore.exact import ExactMixture, box_plan, boxes, unequal
 from symscore.exact.boxes import spread_by_boxes
 from symscore.exact.fisher_line import spread_on_the_line
 from symscore.exact.rational import RationalMixture
+from symscore.exact.strips import Strips
 from symscore.exact.unequal import spread_by_strips
 
 ROUTES = [spread_by_strips, spread_by_boxes]
@@ -111,20 +112,20 @@ def test_agrees_with_quadrature_of_the_definition(route, found) -> None:
 @pytest.mark.parametrize("seed", range(30))
 def test_random_mixtures(seed) -> None:
     found = random_mixture(seed, 2 + seed % 3)
-    strips, boxes = (route(found, Fraction(1, 10**8)) for route in ROUTES)
+    by_strips, by_boxes = (route(found, Fraction(1, 10**8)) for route in ROUTES)
 
-    assert strips.overlaps(boxes)
-    assert abs(float(strips.midpoint) - direct(found)) < 0.5e-8 + 1e-9
+    assert by_strips.overlaps(by_boxes)
+    assert abs(float(by_strips.midpoint) - direct(found)) < 0.5e-8 + 1e-9
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_coarse_enclosures_hold_what_the_other_method_finds(seed) -> None:
     found = random_mixture(100 + seed, 2)
-    strips, boxes = (route(found, Fraction(1, 10**7)) for route in ROUTES)
+    by_strips, by_boxes = (route(found, Fraction(1, 10**7)) for route in ROUTES)
 
     for width in (Fraction(4), Fraction(1), Fraction(1, 4), Fraction(1, 50)):
-        assert spread_by_strips(found, width).overlaps(boxes)
-        assert spread_by_boxes(found, width).overlaps(strips)
+        assert spread_by_strips(found, width).overlaps(by_boxes)
+        assert spread_by_boxes(found, width).overlaps(by_strips)
 
 
 @both
@@ -236,6 +237,23 @@ def test_other_ranks_are_refused(route) -> None:
     for found, rank in ((line, 1), (space, 3)):
         with pytest.raises(UnsupportedInstance, match=f"need {rank}"):
             route(found, Fraction(1, 100))
+
+
+def test_a_sum_that_ends_too_early_is_no_certificate(monkeypatch) -> None:
+    reach = fmpq(8)
+    monkeypatch.setattr(unequal, "_within_reach", lambda plane, _: (Strips(plane, reach), reach))
+    monkeypatch.setattr(Strips, "outside", lambda *_: arb(0))
+
+    with pytest.raises(NotCertified, match="no wider"):
+        spread_by_strips(THREE, Fraction(1, 100))
+
+
+def test_a_rectangle_that_is_too_small_is_no_certificate(monkeypatch) -> None:
+    ends = [(fmpq(-2), fmpq(2))] * 2
+    monkeypatch.setattr(boxes, "_ends", lambda plane, _: (ends, boxes._outside(plane, ends)))
+
+    with pytest.raises(NotCertified, match="no wider"):
+        spread_by_boxes(THREE, Fraction(1, 100))
 
 
 def test_strips_refuse_three_scales() -> None:

@@ -10,6 +10,7 @@ from symscore.exact import ExactMixture
 from symscore.exact.balls import precision
 from symscore.exact.box_plan import Plan, Rectangle
 from symscore.exact.boxes import Rule, _outside
+from symscore.exact.peaks import Peak
 from symscore.exact.plane import Plane, plane_of
 from symscore.exact.rational import RationalMixture
 from symscore.exact.strips import THETA, Strips, _series
@@ -31,6 +32,9 @@ THREE = plane(
     [[1, 0], [-1, 1], [0, -2]],
     [[[1, 0], [0, 1]], [["3/2", "1/2"], ["1/2", 1]], [["1/2", 0], [0, 2]]],
 )
+
+# About one mean, so that gaps vanish there and all is in how they grow.
+SCALES = plane(["1/2", "1/2"], [[0, 0], [0, 0]], [[[1, 0], [0, 1]], [[2, 1], [1, 3]]])
 
 
 def numbers(values) -> np.ndarray:
@@ -144,7 +148,7 @@ def test_lattice_sums_are_within_the_bound_of_the_integral() -> None:
 
 
 @pytest.mark.parametrize("reach", [1, 2, 3])
-@pytest.mark.parametrize("of", [SHARP, THREE], ids=["sharp", "three"])
+@pytest.mark.parametrize("of", [SHARP, THREE, SCALES], ids=["sharp", "three", "scales"])
 def test_what_lies_outside_of_a_rectangle_is_bounded(of, reach) -> None:
     ends = [(fmpq(-1 - reach), fmpq(1 + reach)), (fmpq(-2 - reach), fmpq(2 + reach))]
     axis = np.linspace(-14, 14, 1401)
@@ -209,3 +213,17 @@ def test_rules_are_within_their_error(width) -> None:
     assert float(error.rad()) < width
     # The areas of the boxes that count are those of the rectangle.
     assert sum(float(panel.box.area) for panel in finer) == 16
+
+
+def test_no_point_of_a_box_is_nearer_than_said() -> None:
+    rng = np.random.default_rng(4)
+    with precision(64):
+        peaks = Peak.all_of(THREE)
+        for x, y, dx, dy in rng.uniform([-4, -4, 0, 0], [4, 4, 3, 3], size=(100, 4)):
+            points = np.array([x, y]) + np.array([dx, dy]) * rng.uniform(-1, 1, size=(200, 2))
+            for i, peak in enumerate(peaks):
+                near, _ = peak.nearest(arb(x), arb(y), arb(dx), arb(dy))
+                centred = points - numbers(THREE.law.means[i])
+                inverse = np.linalg.inv(numbers(THREE.law.covariances[i]))
+                lengths = np.sqrt((centred @ inverse * centred).sum(-1))
+                assert float(near) <= lengths.min() * SLACK
