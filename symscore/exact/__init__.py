@@ -1,5 +1,6 @@
 """Exact mixtures and their scores: SymPy expressions and rationals, never a rounded number."""
 
+from symscore.exact.cells import Grid, Slabs
 from symscore.exact.certificate import Certificate
 from symscore.exact.claims import certify, check
 from symscore.exact.differential import DifferentialField
@@ -12,7 +13,9 @@ from symscore.exact.identities import Proof, is_identity, prove
 from symscore.exact.levels import ScoreLevels, project_score_all_levels
 from symscore.exact.mixture import ExactMixture
 from symscore.exact.numbers import exact_float
+from symscore.exact.piecewise import best_piecewise_error, piecewise_error
 from symscore.exact.planner import Plan, plan
+from symscore.exact.polynomial_error import polynomial_error, population_risk
 from symscore.exact.polynomial_text import read_polynomial
 from symscore.exact.posterior import (
     mean_cumulants,
@@ -26,6 +29,9 @@ from symscore.exact.projection import ScoreProjection, project_score
 from symscore.exact.projection_error import projection_error
 from symscore.exact.sampler_bound import total_variation_bound
 from symscore.exact.separation import SeparationPlan, separation_plan
+from symscore.exact.soft_error import soft_field_error
+from symscore.exact.soft_field import SoftCell, SoftField
+from symscore.exact.sup_error import sup_error
 from symscore.exact.tails import certified_degree, hermite_tail_bound
 from symscore.exact.two_components import tanh_form
 
@@ -37,12 +43,17 @@ __all__ = [
     "Certificate",
     "DifferentialField",
     "ExactMixture",
+    "Grid",
     "HermiteExpansion",
     "Plan",
     "Proof",
     "ScoreLevels",
     "ScoreProjection",
     "SeparationPlan",
+    "Slabs",
+    "SoftCell",
+    "SoftField",
+    "best_piecewise_error",
     "certified_degree",
     "certify",
     "check",
@@ -58,7 +69,10 @@ __all__ = [
     "is_identity",
     "mean_cumulants",
     "mean_moments",
+    "piecewise_error",
     "plan",
+    "polynomial_error",
+    "population_risk",
     "posterior",
     "posterior_cumulants",
     "posterior_moments",
@@ -70,6 +84,8 @@ __all__ = [
     "read_polynomial",
     "score",
     "separation_plan",
+    "soft_field_error",
+    "sup_error",
     "tanh_form",
     "to_latex",
     "total_variation_bound",

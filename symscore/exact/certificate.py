@@ -156,6 +156,8 @@ class Certificate:
         return float(self.midpoint)
 
     def __str__(self) -> str:
+        if self.lower == 0:
+            return f"{self.claim} <= {float(self.upper):.7g} ({self.method})"
         digits = shared_digits(self.lower, self.upper)
         return f"{self.claim} = {digits} (within {float(self.width):.2g}, {self.method})"
 
@@ -239,18 +241,18 @@ def widened(enclosure: Enclosure, unit: Fraction) -> Enclosure:
 
 
 def raised(bound: Fraction) -> Fraction:
-    """Return a bound above, by about a millionth of itself, of seven significant digits.
+    """Return a bound above, by at most two millionths of itself, of seven significant digits.
 
     Examples
     --------
     >>> raised(Fraction(1, 3))
-    Fraction(1666667, 5000000)
+    Fraction(666667, 2000000)
     """
     if bound == 0:
         return bound
     places = 7 - len(str(floor(bound))) if bound >= 1 else 6 + len(str(floor(1 / bound)))
     scale = Fraction(10) ** places
-    return (floor(bound * scale) + 1) / scale
+    return (floor(bound * scale) + 2) / scale
 
 
 def shared_digits(lower: Fraction, upper: Fraction) -> str:

@@ -9,14 +9,30 @@ from symscore.exact.balls import Enclosure
 from symscore.exact.bijection import BIJECTION
 from symscore.exact.certificate import Certificate, Claim
 from symscore.exact.fisher import FISHER, MOST_DIGITS, width_of
+from symscore.exact.piecewise import BEST_PIECEWISE, PIECEWISE
+from symscore.exact.polynomial_error import POLYNOMIAL_ERROR
 from symscore.exact.projection_error import PROJECTION
 from symscore.exact.sampler_bound import TOTAL_VARIATION
+from symscore.exact.soft_error import SOFT_FIELD_ERROR
 from symscore.exact.spec import read_count
+from symscore.exact.sup_error import SUP_ERROR
 from symscore.exact.tail_claims import HERMITE_NOISE, HERMITE_STRIP
 
 CLAIMS: Mapping[str, Claim] = {
     claim.name: claim
-    for claim in (FISHER, PROJECTION, HERMITE_STRIP, HERMITE_NOISE, TOTAL_VARIATION, BIJECTION)
+    for claim in (
+        FISHER,
+        PROJECTION,
+        POLYNOMIAL_ERROR,
+        BEST_PIECEWISE,
+        PIECEWISE,
+        SOFT_FIELD_ERROR,
+        SUP_ERROR,
+        HERMITE_STRIP,
+        HERMITE_NOISE,
+        TOTAL_VARIATION,
+        BIJECTION,
+    )
 }
 
 DEFAULT_DIGITS = 12

@@ -13,6 +13,7 @@ from symscore.exact.certificate import Certificate, Claim
 from symscore.exact.fisher import fisher_enclosure, fisher_enclosure_again, width_of
 from symscore.exact.mixture import ExactMixture
 from symscore.exact.projection import captured_energy
+from symscore.exact.projection_minors import captured_energy_again
 from symscore.exact.rational import RationalMixture
 from symscore.exact.spec import fields, read_count, read_mixture, write_mixture
 
@@ -84,7 +85,7 @@ def _first(inputs: _Inputs, width: Fraction) -> Enclosure:
 
 
 def _second(inputs: _Inputs, width: Fraction) -> Enclosure:
-    return _error(captured_energy, fisher_enclosure_again, inputs, width)
+    return _error(captured_energy_again, fisher_enclosure_again, inputs, width)
 
 
 def _read(record: Mapping[str, Any]) -> _Inputs:
