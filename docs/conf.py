@@ -1,6 +1,10 @@
 """Sphinx configuration; ./dev docs builds with warnings as errors."""
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "symscore"
 author = "the symscore authors"
@@ -9,11 +13,12 @@ version = release = installed_version("symscore")
 extensions = [
     "myst_parser",
     "numpydoc",
+    "run",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
 ]
-exclude_patterns = ["_build", "_templates"]
+exclude_patterns = ["_build", "_ext", "_static", "_templates"]
 templates_path = ["_templates"]
 
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
@@ -26,6 +31,8 @@ numpydoc_show_class_members = False
 
 html_theme = "furo"
 html_title = "symscore"
+html_static_path = ["_static"]
+html_css_files = ["output.css"]
 
 
 def setup(app):

@@ -35,7 +35,7 @@ beyond every centre along every axis k, since :math:`|u_c|^2 \ge (y - \kappa m_c
 by the Cauchy-Schwarz inequality.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from flint import arb, fmpq
 
@@ -55,10 +55,18 @@ def squares_bound(form: SlopeForm, mid: Vector, half: Vector) -> arb:
     total = arb(0)
     for block in form.blocks:
         near = Nearby(block, mid)
-        parts = [form.local(block, c, near, half) for c in range(len(block.cells))]
-        about = [entry.mid() for entry in parts[near.top][1]]
-        excess = [_excess(form.kappa, *part, about, len(parts)) for part in parts]
-        total += block.share * _average(excess, near, half)
+        cells = range(len(block.cells))
+        slopes, moved = zip(*(form.local(block, c, near, half) for c in cells), strict=True)
+        excess = [negativity(slope) for slope in slopes]
+        if len(cells) == 1:
+            total += block.share * excess[0]
+            continue
+        most = [near.most(c, half) for c in cells]
+        about = _mean(most, moved)
+        for c in cells:
+            away = squared([(a - b).abs_upper() for a, b in zip(moved[c], about, strict=True)])
+            excess[c] = (excess[c] + form.kappa / 4 * away).upper()
+        total += block.share * _average(excess, most, near.top)
     return total.upper()
 
 
@@ -100,18 +108,21 @@ def largest(values: Iterable[arb]) -> arb:
     return first
 
 
-def _excess(kappa: arb, slope: Matrix, moved: Vector, about: Vector, cells: int) -> arb:
-    if cells == 1:
-        return negativity(slope)
-    away = squared([(a - b).abs_upper() for a, b in zip(moved, about, strict=True)])
-    return (negativity(slope) + kappa / 4 * away).upper()
+def _mean(weights: Vector, vectors: Sequence[Vector]) -> Vector:
+    """Return a point amid the vectors, nearest to those of great weight: any point would do."""
+    total = sum(weights, arb(0))
+    return [
+        (sum((w * entry for w, entry in zip(weights, entries, strict=True)), arb(0)) / total).mid()
+        for entries in zip(*vectors, strict=True)
+    ]
 
 
-def _average(excess: Vector, near: Nearby, half: Vector) -> arb:
-    own, total = excess[near.top], excess[near.top]
+def _average(excess: Vector, most: Vector, top: int) -> arb:
+    """Return a bound of the average of `excess` under gates that are at most `most`."""
+    own = total = excess[top]
     for c, value in enumerate(excess):
-        if c != near.top and not value <= own:
-            total += near.most(c, half) * (value - own).max(arb(0))
+        if c != top and not value <= own:
+            total += most[c] * (value - own).max(arb(0))
     highest = largest(excess)
     return total.min(highest).upper() if total.is_finite() else highest
 

@@ -5,6 +5,7 @@ r, component i has mean :math:`(L_{i1}, \ldots, L_{ir})` and variances :math:`1 
 independent coordinates, and the ratios of the components' densities are functions of these.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import final
@@ -33,23 +34,21 @@ class Components:
     precisions: tuple[Fraction, ...]
     gaps: tuple[tuple[Fraction, ...], ...]
 
+    @property
+    def prior_spread(self) -> Fraction:
+        """``1/2 sum_ij gaps_ij w_i w_j``."""
+        return _dot(self.weights, [_dot(self.weights, row) for row in self.gaps]) / 2
+
 
 def components(
     weights: tuple[Fraction, ...], means: tuple[tuple[Fraction, ...], ...], inverse: Matrix
 ) -> Components:
     """Find coordinates from the Gram matrix of the means, by its pivots."""
-    pulls = [
-        [sum(a * b for a, b in zip(row, mean, strict=True)) for row in inverse] for mean in means
-    ]
-    gaps = [
-        [sum((a - b) ** 2 for a, b in zip(one, two, strict=True)) for two in pulls] for one in pulls
-    ]
+    pulls = [[_dot(row, mean) for row in inverse] for mean in means]
+    gaps = tuple(tuple(_squared_distance(one, two) for two in pulls) for one in pulls)
     shifts = [[a - b for a, b in zip(mean, means[0], strict=True)] for mean in means]
     forces = [[a - b for a, b in zip(pull, pulls[0], strict=True)] for pull in pulls]
-    gram = [
-        [sum((a * b for a, b in zip(s, f, strict=True)), Fraction(0)) for f in forces]
-        for s in shifts
-    ]
+    gram = [[_dot(shift, force) for force in forces] for shift in shifts]
     columns, pivots = [], []
     for i in range(len(means)):
         pivot = gram[i][i]
@@ -63,7 +62,15 @@ def components(
             for row, a in zip(gram, column, strict=True)
         ]
     located = tuple(tuple(column[i] for column in columns) for i in range(len(means)))
-    return Components(weights, located, tuple(pivots), tuple(map(tuple, gaps)))
+    return Components(weights, located, tuple(pivots), gaps)
+
+
+def _dot(left: Iterable[Fraction], right: Iterable[Fraction]) -> Fraction:
+    return sum((a * b for a, b in zip(left, right, strict=True)), Fraction(0))
+
+
+def _squared_distance(one: Iterable[Fraction], two: Iterable[Fraction]) -> Fraction:
+    return sum(((a - b) ** 2 for a, b in zip(one, two, strict=True)), Fraction(0))
 
 
 def inverse(matrix: tuple[tuple[Fraction, ...], ...]) -> Matrix:

@@ -54,10 +54,10 @@ def lattice_sum(mixture: RationalMixture, width: Fraction) -> Enclosure:
         raise ResourceLimit(
             "Expected parameters within the range of float64: rescale them."
         ) from None
-    return narrowed(lambda bits: ball_of(found.trace) - _summed(parts, lattice), width, most=4096)
+    return narrowed(lambda bits: ball_of(found.trace) - spread_on(parts, lattice), width, most=4096)
 
 
-def _summed(parts: Independent, lattice: Lattice) -> arb:
+def spread_on(parts: Independent, lattice: Lattice) -> arb:
     """Return a ball around the integral of the posterior spread."""
     total, skipped = _Sum(parts, lattice).run()
     volume = prod((ball_of(axis.step) for axis in lattice.axes), start=arb(1))

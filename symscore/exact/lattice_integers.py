@@ -30,6 +30,30 @@ MOST_RANK = 3
 MOST_POINTS = 5_000_000
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The points ``(n + 1/2) step`` of one axis, and the precision of the coordinate on it."""
+
+    step: Fraction
+    indices: range
+    precision: Fraction
+
+    @property
+    def spacing(self) -> Fraction:
+        """An upper bound of the step in standard deviations."""
+        return root_above(self.step**2 * self.precision)
+
+    @property
+    def size(self) -> int:
+        """Number of points, which ``len`` could not say of a very long range."""
+        return self.indices.stop - self.indices.start
+
+    def point(self, n: int) -> Fraction:
+        """Return the point of index n."""
+        return (n + Fraction(1, 2)) * self.step
+
+
 def fisher_interval(
     weights: tuple[Fraction, ...],
     means: tuple[tuple[Fraction, ...], ...],
@@ -67,7 +91,7 @@ def fisher_interval(
     (0.550400491, True)
     """
     precision = inverse(covariance)
-    trace = sum(precision[i][i] for i in range(len(precision)))
+    trace = sum((row[i] for i, row in enumerate(precision)), Fraction(0))
     parts = components(weights, means, precision)
     if not parts.precisions:
         return trace, trace
@@ -97,7 +121,24 @@ def _spread(parts: Components, width: Fraction) -> tuple[Fraction, Fraction]:
             f"Expected a lattice of at most {MOST_POINTS} points; this width needs {points}: ask "
             "for fewer digits."
         )
-    bits = (ceil(1 / width) * points).bit_length() + 24
+    return spread_on(parts, axes, height, (ceil(1 / width) * points).bit_length() + 24)
+
+
+def spread_on(
+    parts: Components, axes: list[Axis], height: Fraction, bits: int
+) -> tuple[Fraction, Fraction]:
+    """Enclose the integral of the posterior spread by the sum over one lattice.
+
+    Parameters
+    ----------
+    parts : Components
+    axes : list of Axis
+        One a coordinate.
+    height : Fraction
+        Of the theorem's strip.
+    bits : int
+        Of a unit.
+    """
     units, lost = _sum(parts, axes, bits)
     low, high = _volume(axes, bits)
     largest = max(map(max, parts.gaps))
@@ -108,38 +149,10 @@ def _spread(parts: Components, width: Fraction) -> tuple[Fraction, Fraction]:
     )
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """The points ``(n + 1/2) step`` of one axis, and the precision of the coordinate on it."""
-
-    step: Fraction
-    indices: range
-    precision: Fraction
-
-    @property
-    def spacing(self) -> Fraction:
-        """An upper bound of the step in standard deviations."""
-        return root_above(self.step**2 * self.precision)
-
-    @property
-    def size(self) -> int:
-        """Number of points, which ``len`` could not say of a very long range."""
-        return self.indices.stop - self.indices.start
-
-    def point(self, n: int) -> Fraction:
-        """Return the point of index n."""
-        return (n + Fraction(1, 2)) * self.step
-
-
 def _choice(parts: Components, width: Fraction) -> tuple[Fraction, list[Axis]]:
     """Choose the strip and the axes, in floats: the bounds, in integers, show if they serve."""
     rank = len(parts.precisions)
-    prior = sum(
-        float(gap * one * two)
-        for row, one in zip(parts.gaps, parts.weights, strict=True)
-        for gap, two in zip(row, parts.weights, strict=True)
-    )
+    prior = 2 * float(parts.prior_spread)
     target = log(64 * rank * max(1.0, prior / float(width)))
     diameter = sqrt(float(squared_diameter(parts)))
     strips = [min(40.0, 3.05 / diameter) * 0.96**i for i in range(150)]
@@ -243,18 +256,10 @@ def _aliasing(parts: Components, axes: list[Axis], height: Fraction, bits: int) 
     cosine = cos_below(angle)
     if angle >= Fraction(157, 100) or cosine <= 0:
         raise NotCertified("Expected a strip without zeros of the density.")
-    prior = (
-        sum(
-            gap * one * two
-            for row, one in zip(parts.gaps, parts.weights, strict=True)
-            for gap, two in zip(row, parts.weights, strict=True)
-        )
-        / 2
-    )
     growth = Fraction(1 << bits, exp_units(height**2 / 2, bits))
     rate = 2 * pi_bounds(bits)[0] * height / max(axis.spacing for axis in axes)
     q = Fraction(exp_units(rate, bits) + 2, 1 << bits)
-    return growth / cosine * prior * _dual_sum(q, len(axes))
+    return growth / cosine * parts.prior_spread * _dual_sum(q, len(axes))
 
 
 def _dual_sum(q: Fraction, rank: int) -> Fraction:

@@ -35,7 +35,7 @@ from symscore.exact.piecewise_inputs import (
     write_best,
     write_given,
 )
-from symscore.exact.polynomial import PolynomialField, expectation, product
+from symscore.exact.polynomial import FieldLike, as_field, expectation, product
 from symscore.exact.rational import RationalMixture
 
 # From a mixture and a width to an enclosure of J.
@@ -87,7 +87,7 @@ def best_piecewise_error(
 def piecewise_error(
     mixture: ExactMixture | RationalMixture,
     cells: Cells,
-    pieces: Sequence[PolynomialField],
+    pieces: Sequence[FieldLike],
     *,
     digits: int = 12,
 ) -> Certificate:
@@ -99,8 +99,9 @@ def piecewise_error(
     ----------
     mixture, cells, digits
         As in :func:`best_piecewise_error`.
-    pieces : sequence of PolynomialField
-        One field a cell, in the order of the cells.
+    pieces : sequence of fields
+        One a cell, in the order of the cells; each is as in
+        :func:`symscore.exact.polynomial_error`.
 
     Returns
     -------
@@ -113,14 +114,15 @@ def piecewise_error(
 
     Examples
     --------
-    >>> from flint import fmpq
     >>> from symscore.exact.cells import Slabs
     >>> one = ExactMixture([1], [0], [1])
-    >>> halves = [({(1,): fmpq(-1)},), ({(1,): fmpq(0)},)]
+    >>> halves = [[{(1,): -1}], [{(1,): 0}]]
     >>> print(piecewise_error(one, Slabs([1], [0]), halves))
     piecewise-error = 0.5000... (within ..., divergence theorem)
     """
-    inputs = GivenInputs(RationalMixture.of(mixture), cells, tuple(pieces))
+    rational = RationalMixture.of(mixture)
+    given = tuple(as_field(piece, rational.dim, f"pieces[{i}]") for i, piece in enumerate(pieces))
+    inputs = GivenInputs(rational, cells, given)
     return PIECEWISE.certify(inputs, width_of(digits))
 
 

@@ -1,12 +1,13 @@
 """Polynomials and polynomial vector fields with rational coefficients."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 from flint import fmpq
 
 from symscore.errors import BadData
 from symscore.exact.balls import as_fmpq
+from symscore.exact.coercion import RationalLike, as_rational
 from symscore.exact.moments import Exponent, Moments, added, lowered
 from symscore.exact.spec import (
     fields,
@@ -19,8 +20,40 @@ from symscore.exact.spec import (
 # From exponent to coefficient; what is missing is zero.
 Polynomial = Mapping[Exponent, fmpq]
 PolynomialField = tuple[Polynomial, ...]
+# What users write: coefficients in any exact form.
+FieldLike: TypeAlias = Sequence[Mapping[Exponent, RationalLike]]
 
 MOST_DEGREE = 200
+
+
+def as_field(values: FieldLike, dim: int, name: str = "field") -> PolynomialField:
+    """Return a field whose coefficients were given in any exact form.
+
+    Parameters
+    ----------
+    values : (dim,) sequence of mappings
+        From exponent, a tuple of `dim` powers, to an int, Fraction, fmpq, SymPy rational or string.
+
+    Raises
+    ------
+    BadData
+        On a float, another number of polynomials, or exponents of another length.
+
+    Examples
+    --------
+    >>> as_field([{(1,): "-1/2"}], 1)
+    ({(1,): -1/2},)
+    """
+    if len(values) != dim:
+        raise _bad(name, f"{dim} polynomials", str(len(values)))
+    for i, polynomial in enumerate(values):
+        for a in polynomial:
+            if not isinstance(a, tuple) or len(a) != dim or not all(map(_is_power, a)):
+                raise _bad(f"{name}[{i}]", f"exponents, tuples of {dim} powers", repr(a)[:60])
+    return tuple(
+        {a: as_rational(value, f"{name}[{i}]") for a, value in polynomial.items()}
+        for i, polynomial in enumerate(values)
+    )
 
 
 def degree(polynomial: Polynomial) -> int:
@@ -109,6 +142,10 @@ def _read_polynomial(terms: object, dim: int, where: str) -> dict[Exponent, fmpq
         coefficient = read_rational(record["coefficient"], f"{place}.coefficient")
         polynomial[a] = as_fmpq(coefficient)
     return polynomial
+
+
+def _is_power(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_DEGREE
 
 
 def _bad(where: str, expected: str, got: str) -> BadData:

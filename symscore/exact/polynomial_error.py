@@ -22,8 +22,10 @@ from symscore.exact.moments import moments
 from symscore.exact.piecewise import given_error
 from symscore.exact.piecewise_inputs import GivenInputs, canonical
 from symscore.exact.polynomial import (
+    FieldLike,
     Polynomial,
     PolynomialField,
+    as_field,
     expectation,
     field_degree,
     partial,
@@ -59,7 +61,10 @@ class PolynomialInputs:
 
 
 def polynomial_error(
-    mixture: ExactMixture | RationalMixture, field: PolynomialField, *, digits: int = 12
+    mixture: ExactMixture | RationalMixture,
+    field: FieldLike,
+    *,
+    digits: int = 12,
 ) -> Certificate:
     r"""Certify how far a polynomial field is from a mixture's score, in the mean square.
 
@@ -69,8 +74,8 @@ def polynomial_error(
     ----------
     mixture : ExactMixture or RationalMixture
         With rational parameters; its Fisher information must be one that can be certified.
-    field : (d,) tuple of mappings from exponent to fmpq
-        q; the coefficients of a learned field enter exactly, through ``exact_float``.
+    field : (d,) sequence of mappings from exponent to coefficient
+        q, with exact coefficients; those of a learned field enter through ``exact_float``.
     digits : int
         The enclosure is at most ``10**-digits`` wide.
 
@@ -90,10 +95,11 @@ def polynomial_error(
     Examples
     --------
     >>> two = ExactMixture(["1/2", "1/2"], [-1, 1], [1, 1])
-    >>> print(polynomial_error(two, ({(1,): fmpq(-1, 2)},)))
+    >>> print(polynomial_error(two, [{(1,): "-1/2"}]))
     polynomial-error = 0.05040049079... (within ..., Stein's identity)
     """
-    inputs = PolynomialInputs(RationalMixture.of(mixture), tuple(field))
+    rational = RationalMixture.of(mixture)
+    inputs = PolynomialInputs(rational, as_field(field, rational.dim))
     return POLYNOMIAL_ERROR.certify(inputs, width_of(digits))
 
 

@@ -1,24 +1,29 @@
 """A certified bound on the total variation distance of a sampler's draws and a mixture."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
 from typing import Any, final
 
-from flint import fmpq
-
 from symscore.errors import BadData, NotCertified, ResourceLimit
-from symscore.exact.balls import Enclosure, as_fmpq, ball_of, precision
+from symscore.exact.balls import Enclosure, as_fraction, ball_of, precision
 from symscore.exact.certificate import Certificate, Claim
+from symscore.exact.coercion import RationalLike, as_row
 from symscore.exact.fisher import fisher_enclosure, fisher_enclosure_again
 from symscore.exact.heat_flow import Information, fisher_integral_above
 from symscore.exact.label_information import by_quadrature, by_taylor, mean_component_entropy
 from symscore.exact.mixture import ExactMixture
-from symscore.exact.moments import Exponent
 from symscore.exact.overlaps import by_moments, by_natural_parameters
-from symscore.exact.polynomial import MOST_DEGREE, PolynomialField, read_field, write_field
+from symscore.exact.polynomial import (
+    MOST_DEGREE,
+    FieldLike,
+    PolynomialField,
+    as_field,
+    read_field,
+    write_field,
+)
 from symscore.exact.rational import RationalMixture
 from symscore.exact.reverse_chain import (
     distance_above,
@@ -103,8 +108,8 @@ def _check_field(field: PolynomialField, dim: int, name: str) -> None:
 
 def total_variation_bound(
     mixture: ExactMixture | RationalMixture,
-    alphas: Sequence[Fraction],
-    fields: Sequence[Sequence[Mapping[Exponent, fmpq | Fraction | int]]],
+    alphas: Sequence[RationalLike],
+    fields: Sequence[FieldLike],
     *,
     rescaled: bool = True,
 ) -> Certificate:
@@ -127,7 +132,7 @@ def total_variation_bound(
     ----------
     mixture : ExactMixture
         The target, every parameter rational.
-    alphas : (L + 1,) sequence of Fraction
+    alphas : (L + 1,) sequence of exact numbers
         Factors on the data, ``alpha = exp(-t)``, from noise to data: increasing, at most 1.
     fields : (L,) sequence
         For every level but the last, the d polynomials (exponent -> coefficient) of its score.
@@ -155,13 +160,11 @@ def total_variation_bound(
     >>> float(bound.upper) < 1
     True
     """
+    target = RationalMixture.of(mixture)
     inputs = SamplerInputs(
-        RationalMixture.of(mixture),
-        tuple(map(Fraction, alphas)),
-        tuple(
-            tuple({a: as_fmpq(value) for a, value in polynomial.items()} for polynomial in field)
-            for field in fields
-        ),
+        target,
+        tuple(as_fraction(alpha) for alpha in as_row(alphas, "alphas")),
+        tuple(as_field(field, target.dim, f"fields[{i}]") for i, field in enumerate(fields)),
         bool(rescaled),
     )
     return TOTAL_VARIATION.certify(inputs, Fraction(1))

@@ -26,7 +26,7 @@ from symscore.exact.eigenvalues import defect_at_least, negativity
 from symscore.exact.slope_forms import SlopeForm
 
 MOST_BOXES = 20_000
-SMALL = fmpq(1, 4)  # half-width, in units of the noise, from which D' is expanded over a box
+SMALL = fmpq(1, 4)  # of the smallest standard deviation: from there on D' is expanded over a box
 
 # Centre and half-width along every axis.
 Rectangle = tuple[tuple[fmpq, fmpq], ...]
@@ -93,10 +93,11 @@ def search(look: Look, area: Rectangle, target: arb, watch: Watch) -> Found:
 
 def defect_of(form: SlopeForm, target: arb) -> Look:
     """Return the look at ``-lambda_min(sym D')``."""
+    fine = [ball_of(SMALL) * spread for spread in _spreads(form)]
 
     def look(mid: Vector, half: Vector) -> tuple[arb, arb]:
         bound = squares_bound(form, mid, half)
-        if bound <= target or not _small(half):
+        if bound <= target or not all(h.rad() <= f for h, f in zip(half, fine, strict=True)):
             return bound, arb.neg_inf()
         point, slope = form.at(mid), form.over(mid, half)
         near = _mean_value(point, slope[1], half)
@@ -151,8 +152,20 @@ def _in_balls(area: Rectangle) -> tuple[Vector, Vector]:
     return [ball_of(mid) for mid, _ in area], [ball_of(half) * arb(0, 1) for _, half in area]
 
 
-def _small(half: Vector) -> bool:
-    return all(h.rad() <= ball_of(SMALL) for h in half)
+def _spreads(form: SlopeForm) -> Vector:
+    """Return a lower bound of the cells' standard deviations along every axis."""
+    return [
+        min(
+            (
+                1 / cell.precision[k][k].sqrt()
+                for block in form.blocks
+                for cell in block.cells
+                if cell.monomials
+            ),
+            key=float,
+        )
+        for k in range(len(form.blocks[0].cells[0].mean))
+    ]
 
 
 def _divided(area: Rectangle) -> list[Rectangle]:

@@ -101,9 +101,9 @@ def statistic(mixture: RationalMixture) -> Statistic:
         ),
         fmpq(0),
     )
-    rows, rank = fmpq_mat(spanning).rref() if spanning else (None, 0)
-    if rank == 0:
+    if not any(map(any, spanning)):
         return Statistic(0, None, (), trace)
+    rows, rank = fmpq_mat(spanning).rref()
     basis = fmpq_mat([rows.tolist()[i] for i in range(rank)])
     # A symmetric matrix with columns in the span of the basis is (A T^t (T T^t)^-1) T.
     right = basis.transpose() * (basis * basis.transpose()).inv()

@@ -44,6 +44,7 @@ from symscore.exact.slope_search import (
 
 BITS = 64
 MARGIN = fmpq(1, 20)  # of 1 and of b, that both conditions must leave
+INVERSIONS = 20  # halving the distance each time where the first stage is gentle
 # Multiples of the plain bound on c_1 that are tried with the help of the first stage.
 FACTORS = (fmpq(3, 2), fmpq(9, 4), fmpq(7, 2))
 
@@ -202,15 +203,37 @@ def _suspects(found: Found, plain: fmpq) -> Rectangle:
 
 def _preimage(step: FlowStep, stage: Rectangle, first: fmpq) -> Rectangle:
     """Return a rectangle that holds every y whose first stage G(y) lies in `stage`."""
-    start = [mid for mid, _ in stage]
-    (there,) = denoised(step.first, [start])
-    moved = [ball_of(step.a * step.h) * value for value in there]
+    start = _roughly_inverted(step, [mid for mid, _ in stage])
     farthest = sum(
-        ((abs(move) + ball_of(half)) ** 2 for move, (_, half) in zip(moved, stage, strict=True)),
+        (
+            (abs(ball_of(mid) - image) + ball_of(half)) ** 2
+            for (mid, half), image in zip(stage, _first_stage(step, start), strict=True)
+        ),
         arb(0),
     ).sqrt()
     reach = _rational((farthest / ball_of(first)).upper())
-    return tuple((mid, reach) for mid in start)
+    return tuple((entry, reach) for entry in start)
+
+
+def _roughly_inverted(step: FlowStep, goal: list[fmpq]) -> list[fmpq]:
+    """Return a point that the first stage sends near to `goal`, or any other: none is wrong."""
+    y = goal
+    for _ in range(INVERSIONS):
+        image = _first_stage(step, y)
+        y = [
+            entry + (wanted - as_fmpq(Enclosure.of_ball(got.mid()).upper)) / 2
+            for entry, wanted, got in zip(y, goal, image, strict=True)
+        ]
+        y = [as_fmpq(Enclosure.of_ball(ball_of(entry).mid()).upper) for entry in y]
+    return y
+
+
+def _first_stage(step: FlowStep, y: list[fmpq]) -> list[arb]:
+    (value,) = denoised(step.first, [y])
+    return [
+        ball_of(entry) + ball_of(step.a * step.h) * moved
+        for entry, moved in zip(y, value, strict=True)
+    ]
 
 
 def _rational(bound: arb) -> fmpq:

@@ -107,7 +107,7 @@ def test_instances_in_the_plane(seed):
 def compare_on_grid(seed: int, dim: int) -> None:
     """Sum the direct integrand over a fine grid, in floats.
 
-    Its error falls like exp(-(pi / spacing)^2 / 2 ...): at a quarter of the least standard deviation
+    The error falls exponentially with the inverse spacing: at a fifth of the least deviation
     it is far below the digits compared, for components that overlap.
     """
     rng = np.random.default_rng([3, dim, seed])

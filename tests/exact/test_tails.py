@@ -15,7 +15,7 @@ from symscore.exact.tail_theorems import strip_by_sums
 from symscore.exact.tails import certified_degree, hermite_tail_bound
 
 # A certificate's end has seven digits, rounded up.
-ROUNDING = Fraction(1, 10**6)
+ROUNDING = Fraction(2, 10**6)
 # The trapezoid rule on this grid is exact to rounding for what is analytic in |Im y| < pi / 4.
 GRID = np.linspace(-14, 14, 1121)
 STEP = GRID[1] - GRID[0]
