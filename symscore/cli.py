@@ -13,7 +13,7 @@ import numpy as np
 import typer
 
 from symscore.errors import BadOption, NoDensity, NotCertified, SymscoreError
-from symscore.progress import progress_bar
+from symscore.progress import progress_bar, spinner
 
 if TYPE_CHECKING:
     from symscore.flow.modes import Modes
@@ -158,20 +158,22 @@ def certify(
     check: Annotated[
         bool, typer.Option("--check", help="Derive a certificate again, by another method.")
     ] = False,
+    quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Enclose a number that exact inputs determine, or check such a certificate."""
     if check:
         if output is not None:
             raise BadOption("Expected --check without --output: a check writes no certificate.")
-        _check(spec, as_json=json)
+        _check(spec, quiet=quiet, as_json=json)
         return
     from symscore.exact.claims import certify as derive
     from symscore.exact.spec import read_json
 
     if output is not None:
         _require_folder(output)
-    certificate = derive(read_json(spec))
+    with spinner("certifying", quiet=quiet):
+        certificate = derive(read_json(spec))
     if output is not None:
         certificate.save(output)
     _print_json(certificate.to_json()) if json else print(certificate)
@@ -224,11 +226,12 @@ def demo(
         raise typer.Exit(1)
 
 
-def _check(path: Path, *, as_json: bool) -> None:
+def _check(path: Path, *, quiet: bool, as_json: bool) -> None:
     from symscore.exact.certificate import Certificate
     from symscore.exact.claims import check
 
-    found = check(Certificate.load(path))
+    with spinner("checking", quiet=quiet):
+        found = check(Certificate.load(path))
     report = {
         "confirmed": True,
         "claim": found.certificate.claim,

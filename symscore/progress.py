@@ -37,3 +37,13 @@ def progress_bar(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
         yield show
     finally:
         bar.stop()
+
+
+@contextmanager
+def spinner(text: str, *, quiet: bool) -> Iterator[None]:
+    """Show that work of unknown length goes on, on standard error if it is a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield
+        return
+    with Console(stderr=True).status(text):
+        yield

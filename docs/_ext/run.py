@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import traceback
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,7 +99,7 @@ class Run(SphinxDirective):
             )
         except Exception as error:
             pyplot.close("all")
-            raise self.error(f"This block failed: {type(error).__name__}: {error}") from error
+            raise self.error(f"This block failed.\n{traceback.format_exc()}") from error
         found = [] if "hide" in self.options else [self._block(code, language)]
         return [*found, *self._output(printed, value), *self._figures()]
 

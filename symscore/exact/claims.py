@@ -88,6 +88,8 @@ def certify(spec: Mapping[str, Any]) -> Certificate:
     >>> print(certify({"claim": "fisher-information", "mixture": mixture}))
     fisher-information = 0.550400490793 (within 2e-13, lattice sum in balls)
     """
+    if "format" in spec:
+        raise BadData("Expected a specification; got a certificate: --check derives it again.")
     if "claim" not in spec:
         raise BadData(f"Expected the key 'claim', one of {', '.join(CLAIMS)}; it is missing.")
     claim = _claim(spec["claim"])

@@ -45,6 +45,7 @@ from symscore.exact.slope_search import (
 BITS = 64
 MARGIN = fmpq(1, 20)  # of 1 and of b, that both conditions must leave
 INVERSIONS = 20  # halving the distance each time where the first stage is gentle
+SHARES = (fmpq(1, 20), fmpq(1, 5), fmpq(1, 2))  # of 1, for a sharper first stage
 # Multiples of the plain bound on c_1 that are tried with the help of the first stage.
 FACTORS = (fmpq(3, 2), fmpq(9, 4), fmpq(7, 2))
 
@@ -161,6 +162,7 @@ def _second(step: FlowStep, form: Form, first: fmpq, watch: Watch) -> tuple[fmpq
     if found is None or found.worst is None:
         return c1, b - reach * c1, False
     if b < 1:
+        first = _sharper(step, form, first, watch)
         for factor in FACTORS:
             c1, wider = _bounded(step.second, form, factor * plain, plain, watch)
             needed = (reach * c1 - b * (1 - MARGIN)) / (1 - b)
@@ -171,6 +173,16 @@ def _second(step: FlowStep, form: Form, first: fmpq, watch: Watch) -> tuple[fmpq
             if search(look, area, ball_of(-needed), watch).worst is None:
                 return c1, b * MARGIN, True
     raise _too_steep("second", found, plain)
+
+
+def _sharper(step: FlowStep, form: Form, first: fmpq, watch: Watch) -> fmpq:
+    """Return a larger m_G where one can be had: it says how far apart images must lie."""
+    length = step.a * step.h
+    for share in SHARES:
+        c0, found = _bounded(step.first, form, share / length, share / length, watch)
+        if found is None or found.worst is None:
+            return max(first, 1 - length * c0)
+    return first
 
 
 def _bounded(
