@@ -1,10 +1,9 @@
-"""Which degree does this score need, and what does a fit of that degree to draws come near?
+"""The degree that a score needs, certified, and how near fits of that degree to draws come.
 
-For a mixture of two Gaussians the smallest degree that reaches a root mean square error is found and
-certified, and each certificate is written, read again and confirmed by a second method. Then
-polynomials of that degree are fitted to draws by score matching. Their errors are integrals over the
-true law, certified as well: the more draws, the nearer they come to the best polynomial, and none is
-better.
+For a mixture of two Gaussians the smallest degree that reaches a root mean square error is found,
+and each certificate is written, read again and confirmed by a second method. Then polynomials of
+that degree are fitted to draws by score matching. Their errors are integrals over the true law,
+certified as well: the more draws, the nearer they come to the best polynomial, and none is better.
 """
 
 from fractions import Fraction

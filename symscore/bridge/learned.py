@@ -105,12 +105,14 @@ def to_exact_mixture(mixture: GaussianMixture) -> ExactedMixture:
     (((0,), (3/2,)), Fraction(0, 1))
     """
     weights = [Fraction(w) for w in mixture.weights.tolist()]
-    shares = [w / sum(weights) for w in weights]
+    shares = tuple(w / sum(weights) for w in weights)
     given = [[[Fraction(v) for v in row] for row in c] for c in mixture.covariances.tolist()]
-    even = [
-        [[(v + matrix[j][i]) / 2 for j, v in enumerate(row)] for i, row in enumerate(matrix)]
+    even = tuple(
+        tuple(
+            tuple((v + matrix[j][i]) / 2 for j, v in enumerate(row)) for i, row in enumerate(matrix)
+        )
         for matrix in given
-    ]
+    )
     moved = [abs(w - s) for w, s in zip(weights, shares, strict=True)]
     moved += [
         abs(a - b)
@@ -118,7 +120,7 @@ def to_exact_mixture(mixture: GaussianMixture) -> ExactedMixture:
         for left, right in zip(one, two, strict=True)
         for a, b in zip(left, right, strict=True)
     ]
-    means = [[Fraction(v) for v in mean] for mean in mixture.means.tolist()]
+    means = tuple(tuple(Fraction(v) for v in mean) for mean in mixture.means.tolist())
     return ExactedMixture(ExactMixture(shares, means, even), max(moved))
 
 

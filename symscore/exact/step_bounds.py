@@ -148,8 +148,21 @@ def step_bounds(step: FlowStep, form: Form, watch: Watch = unwatched) -> StepBou
         if found is not None and found.worst is not None:
             raise _too_steep("first", found, allowed)
         first = 1 - step.a * step.h * c0
+        _require_positive(first)
         c1, second, helped = _second(step, form, first, watch)
-    return StepBounds(*map(as_fraction, (c0, c1, first, second)), helped)
+        _require_positive(second)
+    return StepBounds(
+        as_fraction(c0), as_fraction(c1), as_fraction(first), as_fraction(second), helped
+    )
+
+
+def _require_positive(margin: fmpq) -> None:
+    """Refuse what fields without deviations may still do: gates narrower than noise allows."""
+    if not margin > 0:
+        raise NotCertified(
+            "Expected a crude part that is a mixture's denoiser; its slope is as low as "
+            f"{float(ball_of(margin)):.3g} after a stage."
+        )
 
 
 def _second(step: FlowStep, form: Form, first: fmpq, watch: Watch) -> tuple[fmpq, fmpq, bool]:

@@ -147,10 +147,10 @@ MUTANTS = {
         "test_certificate.py",
     ),
     "floats let through": Mutant(
-        "symscore.exact.spec",
-        "isinstance(value, bool) or not isinstance(value, int | str):",
-        "isinstance(value, bool) or not isinstance(value, int | str | float):",
-        "test_certificate.py",
+        "symscore.exact.numbers",
+        "if isinstance(value, float):\n        _refuse_float(value, name)",
+        "if isinstance(value, float):\n        return sympy.Rational(value)",
+        "test_numbers.py",
     ),
     "score differences added": Mutant(
         "symscore.exact.statistic",

@@ -94,6 +94,15 @@ def test_help_is_sought_where_the_first_stage_leads(method):
 
 
 @pytest.mark.parametrize("method", FORMS)
+def test_help_is_needed_all_over_the_dip(method):
+    """A first stage that is steep on the dip's slope only: ``0.8 / 4.45 + 0.2 - 0.52 < 0``."""
+    cell = LearnedCell(q(1), (q(0.75),), ((HALF,),), ({(1,): q(10)},))
+    steep = LearnedField(q(1), (LearnedBlock(q(1), q(16), (cell,)),))
+    with pytest.raises(NotCertified, match="second stage"):
+        bounds_of((step_of(steep, dip(q(0.6) / W)),), method)
+
+
+@pytest.mark.parametrize("method", FORMS)
 def test_a_fold_between_two_cells_is_narrower_than_any_grid(method):
     """Two cells 40 apart in y whose deviations pull across: D falls within 0.1 of the middle."""
     cells = tuple(
@@ -127,6 +136,15 @@ def test_bounds_hold_at_every_point_tried(method, seed):
     for y in rng.normal(scale=4.0, size=(40, dim)):
         for field, c in zip(fields, (bounds.c0, bounds.c1), strict=True):
             assert -smallest(slope(field, y)) <= float(c)
+
+
+@pytest.mark.parametrize("method", FORMS)
+def test_gates_narrower_than_noise_are_no_mixtures_denoiser(method):
+    """``D' = 1 - W^2 = -3`` everywhere, without any deviation."""
+    narrow = bump(q(1), q(2), [])
+    for step in (step_of(narrow, CRUDE), step_of(CRUDE, narrow)):
+        with pytest.raises(NotCertified, match="crude part"):
+            bounds_of((step,), method)
 
 
 def test_searches_end_above_or_below_the_target():

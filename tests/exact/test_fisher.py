@@ -51,7 +51,7 @@ def test_thirty_known_digits(digits):
     assert abs(certificate.midpoint - Fraction(digits)) < Fraction(2, 10**28)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("shared", [True, False])
 def test_all_methods_agree_on_the_line_and_with_quadrature_of_the_definition(seed, shared):
     rng = np.random.default_rng([seed, shared])
@@ -154,7 +154,7 @@ def test_a_direction_shared_by_means_and_covariances_needs_one_integral():
 @pytest.mark.parametrize(
     ("mixture", "digits", "error"),
     [
-        (ExactMixture(["1/2", "1/2"], [0, 10**40], [1, 1]), 10, ResourceLimit),
+        (random_mixture(np.random.default_rng(5), 4, 3, shared=True), 100, ResourceLimit),
         (
             ExactMixture(
                 ["1/6"] * 5 + ["1/6"],
@@ -172,6 +172,12 @@ def test_a_direction_shared_by_means_and_covariances_needs_one_integral():
 def test_refusals(mixture, digits, error):
     with pytest.raises(error):
         fisher_information(mixture, digits)
+
+
+@pytest.mark.parametrize("far", [10, 10**3, 10**40, 10**400])
+def test_far_apart_components_have_the_information_of_one(far):
+    certificate = fisher_information(ExactMixture(["1/2", "1/2"], [0, far], [1, 1]), digits=10)
+    assert abs(certificate.midpoint - 1) < Fraction(1, 10**4)
 
 
 def test_a_symbol_is_refused():
