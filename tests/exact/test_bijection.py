@@ -95,8 +95,8 @@ def test_help_is_sought_where_the_first_stage_leads(method):
 
 @pytest.mark.parametrize("method", FORMS)
 def test_help_is_needed_all_over_the_dip(method):
-    """A first stage that is steep on the dip's slope only: ``0.8 / 4.45 + 0.2 - 0.52 < 0``."""
-    cell = LearnedCell(q(1), (q(0.75),), ((HALF,),), ({(1,): q(10)},))
+    """A first stage that is gentle where it meets the middle of the dip, and steep at its side."""
+    cell = LearnedCell(q(1), (q(1),), ((HALF,),), ({(1,): q(10)},))
     steep = LearnedField(q(1), (LearnedBlock(q(1), q(16), (cell,)),))
     with pytest.raises(NotCertified, match="second stage"):
         bounds_of((step_of(steep, dip(q(0.6) / W)),), method)
