@@ -167,8 +167,8 @@ def certify(
             raise BadOption("Expected --check without --output: a check writes no certificate.")
         _check(spec, quiet=quiet, as_json=json)
         return
+    from symscore.exact.arithmetic.spec import read_json
     from symscore.exact.claims import certify as derive
-    from symscore.exact.spec import read_json
 
     if output is not None:
         _require_folder(output)
@@ -192,9 +192,9 @@ def plan(
     json: Json = False,
 ) -> None:
     """Find the smallest polynomial degrees that are certified to come near a mixture's scores."""
-    from symscore.exact.plan_files import check_output, mixture_in, save_plan
-    from symscore.exact.planner import ALPHAS
-    from symscore.exact.planner import plan as find
+    from symscore.exact.planning.plan_files import check_output, mixture_in, save_plan
+    from symscore.exact.planning.planner import ALPHAS
+    from symscore.exact.planning.planner import plan as find
 
     if output is not None:
         check_output(output)

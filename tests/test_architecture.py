@@ -57,6 +57,20 @@ MAY_SEE = {
     "__main__": EVERYTHING,
 }
 
+# The folders of the exact layer, each with those it may import from; modules beside them
+# (mixtures, certificates, claims) may be imported by all.
+WITHIN_EXACT = {
+    "arithmetic": set(),
+    "proofs": {"arithmetic"},
+    "formulas": {"arithmetic"},
+    "expansions": {"arithmetic"},
+    "information": {"arithmetic"},
+    "bijections": {"arithmetic"},
+    "distances": {"arithmetic", "expansions", "information"},
+    "bounds": {"arithmetic", "information"},
+    "planning": {"arithmetic", "expansions", "information", "distances"},
+}
+
 SAMPLING = (
     "symscore.pymc",
     "symscore.baselines.mcmc",
@@ -128,13 +142,25 @@ def within(module: str, places: tuple[str, ...]) -> bool:
     return any(module == place or module.startswith(place + ".") for place in places)
 
 
+def points_down_in_exact(module: str, target: str) -> bool:
+    """Whether an import between two folders of the exact layer is one of WITHIN_EXACT."""
+    here, there = (name.split(".")[2:3] for name in (module, target))
+    if layer_of(module) != "exact" or layer_of(target) != "exact":
+        return True
+    if not here or not there or {*here, *there} - set(WITHIN_EXACT):
+        return True
+    return here == there or there[0] in WITHIN_EXACT[here[0]]
+
+
 def why_not(module: str, target: str) -> str:
     """Why `module` may not import `target`; empty where it may."""
     top = target.split(".")[0]
     here = layer_of(module)
     if top == "symscore":
         allowed = MAY_SEE[here] | {here}
-        return "" if layer_of(target) in allowed else "an arrow that points up or sideways"
+        if layer_of(target) not in allowed or not points_down_in_exact(module, target):
+            return "an arrow that points up or sideways"
+        return ""
     if top in UNSAFE_MODULES:
         return "runs code from data"
     if here == "exact" and top in FLOATING:
@@ -263,6 +289,10 @@ PLANTED = {
     "exact sees learn": ("symscore.exact.x", "import symscore.learn.field"),
     "flow sees io": ("symscore.flow.x", "def f():\n    from symscore import io"),
     "below sees the root": ("symscore.flow.x", "from symscore import ScoreFlow"),
+    "balls see distances": (
+        "symscore.exact.arithmetic.x",
+        "from symscore.exact.distances.cells import Slabs",
+    ),
     "siblings": ("symscore.compare.x", "from symscore.pymc import LearnedScore"),
     "by name": ("symscore.learn.x", "import importlib\nimportlib.import_module('pymc')"),
     "pymc": ("symscore.compare.x", "def f():\n    import pymc as pm"),

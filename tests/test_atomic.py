@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from symscore.errors import BadData, FileProblem
 from symscore.atomic import atomic_path
+from symscore.errors import BadData, FileProblem
 from symscore.io.container import read_container, write_container
 from symscore.io.draws import write_table
 

@@ -12,7 +12,9 @@ from symscore.exact import certify, check
 from symscore.exact.claims import CLAIMS
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "exact.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"^```\{run\}( sh)?\n((?::\w+:[^\n]*\n)*)(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(
+    r"^```\{run\}( sh)?\n((?::\w+:[^\n]*\n)*)(.*?)^```$", flags=re.DOTALL | re.MULTILINE
+)
 BLOCKS = [(shell.strip(), code) for shell, _, code in BLOCK.findall(PAGE)]
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from symscore.bridge.learned import rational, to_exact_field
 from symscore.errors import BadOption
-from symscore.exact.bijection import bounds_of, certificate_of
+from symscore.exact.bijections.bijection import bounds_of, certificate_of
+from symscore.exact.bijections.step_bounds import FlowStep, StepBounds
 from symscore.exact.certificate import Certificate
-from symscore.exact.step_bounds import FlowStep, StepBounds
 from symscore.flow.flow import ScoreFlow
 
 METHOD = "closed-form slopes in balls"

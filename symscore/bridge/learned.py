@@ -24,10 +24,10 @@ from flint import arb, fmpq
 from symscore.arrays import FloatArray
 from symscore.errors import BadOption
 from symscore.exact import ExactMixture
-from symscore.exact.balls import as_fmpq, precision
-from symscore.exact.field_values import denoised
-from symscore.exact.learned_field import LearnedBlock, LearnedCell, LearnedField
-from symscore.exact.polynomial import Polynomial, PolynomialField, product
+from symscore.exact.arithmetic.balls import as_fmpq, precision
+from symscore.exact.arithmetic.polynomial import Polynomial, PolynomialField, product
+from symscore.exact.bijections.field_values import denoised
+from symscore.exact.bijections.learned_field import LearnedBlock, LearnedCell, LearnedField
 from symscore.learn.batch import denoise_batch
 from symscore.learn.blend import BlendedScore, SoftScore
 from symscore.learn.field import PiecewiseScore

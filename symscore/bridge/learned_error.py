@@ -7,12 +7,12 @@ from flint import fmpq
 from symscore.bridge.learned import rational, to_exact_field
 from symscore.errors import BadOption, UnsupportedInstance
 from symscore.exact import ExactMixture
-from symscore.exact.balls import as_fraction
+from symscore.exact.arithmetic.balls import as_fraction
+from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.bijections.learned_field import LearnedBlock, LearnedCell, LearnedField
 from symscore.exact.certificate import Certificate
-from symscore.exact.learned_field import LearnedBlock, LearnedCell, LearnedField
-from symscore.exact.rational import RationalMixture
-from symscore.exact.soft_error import soft_field_error
-from symscore.exact.soft_field import SoftCell, SoftField
+from symscore.exact.distances.soft_error import soft_field_error
+from symscore.exact.distances.soft_field import SoftCell, SoftField
 from symscore.learn.blend import SoftScore
 from symscore.learn.frame import Whitening
 from symscore.schedule import NoiseLevel

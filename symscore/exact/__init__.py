@@ -1,22 +1,29 @@
 """Exact mixtures and their scores: SymPy expressions and rationals, never a rounded number."""
 
-from symscore.exact.cells import Grid, Slabs
+from symscore.exact.bounds.sampler_bound import total_variation_bound
+from symscore.exact.bounds.tails import certified_degree, hermite_tail_bound
 from symscore.exact.certificate import Certificate
 from symscore.exact.claims import certify, check
-from symscore.exact.differential import DifferentialField
-from symscore.exact.expressions import read_expression
-from symscore.exact.fisher import fisher_information
-from symscore.exact.hermite import hermite_e, hermite_normalised, hermite_product
-from symscore.exact.hermite_expansion import HermiteExpansion
-from symscore.exact.hermite_moments import hermite_coefficients, hermite_moments
-from symscore.exact.identities import Proof, is_identity, prove
-from symscore.exact.levels import ScoreLevels, project_score_all_levels
+from symscore.exact.distances.cells import Grid, Slabs
+from symscore.exact.distances.piecewise import best_piecewise_error, piecewise_error
+from symscore.exact.distances.polynomial_error import polynomial_error, population_risk
+from symscore.exact.distances.projection_error import projection_error
+from symscore.exact.distances.soft_error import soft_field_error
+from symscore.exact.distances.soft_field import SoftCell, SoftField
+from symscore.exact.distances.sup_error import sup_error
+from symscore.exact.expansions.hermite import hermite_e, hermite_normalised, hermite_product
+from symscore.exact.expansions.hermite_expansion import HermiteExpansion
+from symscore.exact.expansions.hermite_moments import hermite_coefficients, hermite_moments
+from symscore.exact.expansions.levels import ScoreLevels, project_score_all_levels
+from symscore.exact.expansions.projection import ScoreProjection, project_score
+from symscore.exact.formulas.expressions import read_expression
+from symscore.exact.formulas.polynomial_text import read_polynomial
+from symscore.exact.formulas.printing import to_latex
+from symscore.exact.information.fisher import fisher_information
 from symscore.exact.mixture import ExactMixture
 from symscore.exact.numbers import exact_float
-from symscore.exact.piecewise import best_piecewise_error, piecewise_error
-from symscore.exact.planner import Plan, plan
-from symscore.exact.polynomial_error import polynomial_error, population_risk
-from symscore.exact.polynomial_text import read_polynomial
+from symscore.exact.planning.planner import Plan, plan
+from symscore.exact.planning.separation import SeparationPlan, separation_plan
 from symscore.exact.posterior import (
     mean_cumulants,
     mean_moments,
@@ -24,15 +31,8 @@ from symscore.exact.posterior import (
     posterior_cumulants,
     posterior_moments,
 )
-from symscore.exact.printing import to_latex
-from symscore.exact.projection import ScoreProjection, project_score
-from symscore.exact.projection_error import projection_error
-from symscore.exact.sampler_bound import total_variation_bound
-from symscore.exact.separation import SeparationPlan, separation_plan
-from symscore.exact.soft_error import soft_field_error
-from symscore.exact.soft_field import SoftCell, SoftField
-from symscore.exact.sup_error import sup_error
-from symscore.exact.tails import certified_degree, hermite_tail_bound
+from symscore.exact.proofs.differential import DifferentialField
+from symscore.exact.proofs.identities import Proof, is_identity, prove
 from symscore.exact.two_components import tanh_form
 
 # The functional spelling: score(mixture, x), denoiser(mixture, x, alpha).

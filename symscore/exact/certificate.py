@@ -10,8 +10,8 @@ from typing import Any, final
 
 from symscore.atomic import atomic_path
 from symscore.errors import BadData, NotCertified, ResourceLimit, UnsupportedInstance
-from symscore.exact.balls import Enclosure
-from symscore.exact.spec import fields, read_json, read_rational, write_rational
+from symscore.exact.arithmetic.balls import Enclosure
+from symscore.exact.arithmetic.spec import fields, read_json, read_rational, write_rational
 
 FORMAT = "symscore certificate 1"
 

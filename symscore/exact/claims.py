@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from symscore.errors import BadData, NotCertified
-from symscore.exact.balls import Enclosure
-from symscore.exact.bijection import BIJECTION
+from symscore.exact.arithmetic.balls import Enclosure
+from symscore.exact.arithmetic.spec import read_count
+from symscore.exact.bijections.bijection import BIJECTION
+from symscore.exact.bounds.sampler_bound import TOTAL_VARIATION
+from symscore.exact.bounds.tail_claims import HERMITE_NOISE, HERMITE_STRIP
 from symscore.exact.certificate import Certificate, Claim
-from symscore.exact.fisher import FISHER, MOST_DIGITS, width_of
-from symscore.exact.piecewise import BEST_PIECEWISE, PIECEWISE
-from symscore.exact.polynomial_error import POLYNOMIAL_ERROR
-from symscore.exact.projection_error import PROJECTION
-from symscore.exact.sampler_bound import TOTAL_VARIATION
-from symscore.exact.soft_error import SOFT_FIELD_ERROR
-from symscore.exact.spec import read_count
-from symscore.exact.sup_error import SUP_ERROR
-from symscore.exact.tail_claims import HERMITE_NOISE, HERMITE_STRIP
+from symscore.exact.distances.piecewise import BEST_PIECEWISE, PIECEWISE
+from symscore.exact.distances.polynomial_error import POLYNOMIAL_ERROR
+from symscore.exact.distances.projection_error import PROJECTION
+from symscore.exact.distances.soft_error import SOFT_FIELD_ERROR
+from symscore.exact.distances.sup_error import SUP_ERROR
+from symscore.exact.information.fisher import FISHER, MOST_DIGITS, width_of
 
 CLAIMS: Mapping[str, Claim] = {
     claim.name: claim

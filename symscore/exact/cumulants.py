@@ -9,7 +9,7 @@ import sympy
 from sympy import Expr
 
 from symscore.errors import ResourceLimit
-from symscore.exact.moments import Exponent, exponents
+from symscore.exact.arithmetic.moments import Exponent, exponents
 
 # So many set partitions are summed over within about a second.
 MOST_PARTITIONS = 50_000

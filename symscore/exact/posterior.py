@@ -4,11 +4,11 @@ import sympy
 from sympy import Expr, Matrix
 
 from symscore.errors import BadOption
+from symscore.exact.arithmetic.moments import Exponent, exponents, lowered
 from symscore.exact.cumulants import check_partitions, cumulants
 from symscore.exact.matrices import adjugate_and_determinant
 from symscore.exact.mixture import ExactMixture
 from symscore.exact.mixture_checks import Rows, Vector, as_alpha
-from symscore.exact.moments import Exponent, exponents, lowered
 from symscore.exact.numbers import ExactLike, as_exact_vector
 
 

@@ -18,9 +18,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from symscore.atomic import atomic_path
 from symscore.errors import BadData, BadModelFile, FileProblem, ResourceLimit
 from symscore.io.archive import DAMAGE, check_ends, new_member, read_member
-from symscore.atomic import atomic_path
 from symscore.strict_json import parse_object
 
 FORMAT = "symscore-flow"

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from symscore.arrays import FloatArray, IntArray, as_points, check_shape, frozen
-from symscore.errors import BadData, FileProblem
 from symscore.atomic import atomic_path
+from symscore.errors import BadData, FileProblem
 from symscore.io.text import header_fault
 
 _SAMPLE_DIMS = ("chain", "draw")

@@ -11,8 +11,8 @@ from symscore.bridge import certify_learned, to_exact_field, to_exact_mixture
 from symscore.bridge.learned_error import soft_score
 from symscore.errors import BadOption, UnsupportedInstance
 from symscore.exact import ExactMixture, check
-from symscore.exact.balls import ball_of, precision
-from symscore.exact.field_values import denoised
+from symscore.exact.arithmetic.balls import ball_of, precision
+from symscore.exact.bijections.field_values import denoised
 from symscore.learn.field import PiecewiseScore
 from symscore.learn.frame import Whitening
 from symscore.learn.hermite import multi_indices

@@ -6,8 +6,8 @@ import numpy as np
 from flint import arb, fmpq
 from mpmath import mp, mpf
 
-from symscore.exact.learned_field import LearnedBlock, LearnedCell, LearnedField
-from symscore.exact.moments import exponents
+from symscore.exact.arithmetic.moments import exponents
+from symscore.exact.bijections.learned_field import LearnedBlock, LearnedCell, LearnedField
 
 DIGITS = 60
 

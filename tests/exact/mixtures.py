@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 
 from symscore.exact import ExactMixture
-from symscore.exact.rational import RationalMixture
+from symscore.exact.arithmetic.rational import RationalMixture
 
 
 def fractions(values: np.ndarray, denominator: int) -> list:

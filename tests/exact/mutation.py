@@ -42,82 +42,85 @@ class Mutant:
 BOUNDS = "test_fisher_bounds.py"
 MUTANTS = {
     "tail of the spread forgotten": Mutant(
-        "symscore.exact.fisher_line",
+        "symscore.exact.information.fisher_line",
         "integral(integrand, ends) + _spread_tail(found, found.law, ends).union(arb(0))",
         "integral(integrand, ends)",
         BOUNDS,
     ),
     "tail of the departure a millionth": Mutant(
-        "symscore.exact.fisher_line",
+        "symscore.exact.information.fisher_line",
         "integral(integrand, ends) + _spread_tail(found, law, ends).union(arb(0))",
         "integral(integrand, ends) + _spread_tail(found, law, ends).union(arb(0)) / 10**6",
         BOUNDS,
     ),
     "tail of the definition subtracted": Mutant(
-        "symscore.exact.fisher_line",
+        "symscore.exact.information.fisher_line",
         "integral(integrand, (low, high)) + tail.union(arb(0))",
         "integral(integrand, (low, high)) - tail.union(arb(0))",
         BOUNDS,
     ),
     "half of a tail's second moment": Mutant(
-        "symscore.exact.quadrature",
+        "symscore.exact.arithmetic.quadrature",
         "return v * tail_mass(variance, radius) + 2 * v * bound * density",
         "return v * tail_mass(variance, radius) / 8",
         BOUNDS,
     ),
     "standard deviation for variance": Mutant(
-        "symscore.exact.quadrature",
+        "symscore.exact.arithmetic.quadrature",
         "-1 / (2 * ball_of(variance)),",
         "-1 / (2 * ball_of(variance).sqrt()),",
         "test_fisher.py",
     ),
     "aliasing forgotten": Mutant(
-        "symscore.exact.lattice", " + within(aliasing(parts, lattice))", "", BOUNDS
+        "symscore.exact.information.lattice", " + within(aliasing(parts, lattice))", "", BOUNDS
     ),
     "aliasing with the wrong sign in the exponent": Mutant(
-        "symscore.exact.lattice_bounds",
+        "symscore.exact.information.lattice_bounds",
         "(-2 * arb.pi() * height / spacing).exp()",
         "(-4 * arb.pi() * height / spacing).exp()",
         BOUNDS,
     ),
     "points outside forgotten": Mutant(
-        "symscore.exact.lattice", " + outside(parts, lattice).union(arb(0))", "", BOUNDS
+        "symscore.exact.information.lattice", " + outside(parts, lattice).union(arb(0))", "", BOUNDS
     ),
     "skipped lines forgotten": Mutant(
-        "symscore.exact.lattice",
+        "symscore.exact.information.lattice",
         "volume * (total + skipped.union(arb(0)))",
         "volume * total",
         BOUNDS,
     ),
     "units lost forgotten": Mutant(
-        "symscore.exact.lattice_integers",
+        "symscore.exact.information.lattice_integers",
         "Fraction(units + lost, 1 << bits)",
         "Fraction(units, 1 << bits)",
         BOUNDS,
     ),
     "integer aliasing on one side only": Mutant(
-        "symscore.exact.lattice_integers",
+        "symscore.exact.information.lattice_integers",
         "Fraction(units, 1 << bits) - aliasing",
         "Fraction(units, 1 << bits)",
         BOUNDS,
     ),
     "integer points outside forgotten": Mutant(
-        "symscore.exact.lattice_integers", " + outside + aliasing", " + aliasing", BOUNDS
+        "symscore.exact.information.lattice_integers",
+        " + outside + aliasing",
+        " + aliasing",
+        BOUNDS,
     ),
     "exponential rounded up": Mutant(
-        "symscore.exact.integers",
+        "symscore.exact.arithmetic.integers",
         "max(0, value - lost >> working - bits)",
         "max(0, (value + lost >> working - bits) + 1)",
         "test_integers.py",
     ),
     "midpoint taken for the number": Mutant(
-        "symscore.exact.balls",
+        "symscore.exact.arithmetic.balls",
         "return cls(-_above(-ball.lower()), _above(ball.upper()))",
         "return cls(_above(ball.mid()), _above(ball.mid()))",
         "test_balls.py",
     ),
     "width not looked at": Mutant(
-        "symscore.exact.balls",
+        "symscore.exact.arithmetic.balls",
         "if reached is not None and reached.width <= width:",
         "if reached is not None:",
         "test_balls.py",
@@ -153,19 +156,19 @@ MUTANTS = {
         "test_numbers.py",
     ),
     "score differences added": Mutant(
-        "symscore.exact.statistic",
+        "symscore.exact.information.statistic",
         "entries(pulls[i] - pulls[j]),",
         "entries(pulls[i] + pulls[j]),",
         "test_fisher.py",
     ),
     "a factor of the moments' recurrence dropped": Mutant(
-        "symscore.exact.moments",
+        "symscore.exact.arithmetic.moments",
         "covariance[j][i] * power * table[lowered(lower, i)]",
         "covariance[j][i] * table[lowered(lower, i)]",
         "test_projection_error.py",
     ),
     "captured energy rounded away": Mutant(
-        "symscore.exact.projection_error",
+        "symscore.exact.distances.projection_error",
         "enclosed.upper - captured)",
         "enclosed.lower - captured)",
         "test_projection_error.py",

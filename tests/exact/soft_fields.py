@@ -7,8 +7,8 @@ from random import Random
 import mpmath
 
 from symscore.exact import ExactMixture
-from symscore.exact.rational import RationalMixture
-from symscore.exact.soft_field import SoftCell, SoftField
+from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.distances.soft_field import SoftCell, SoftField
 from tests.exact.direct_integrals import number
 
 CRUDE = ExactMixture(["1/4", "3/4"], ["-9/10", "21/10"], ["11/10", "3/10"])

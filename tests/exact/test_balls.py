@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symscore.errors import NotCertified, ResourceLimit, UnsupportedInstance
-from symscore.exact.balls import (
+from symscore.exact.arithmetic.balls import (
     Enclosure,
     as_fmpq,
     as_fraction,

@@ -12,12 +12,12 @@ from flint import arb, fmpq
 
 from symscore.errors import BadData, NotCertified, ResourceLimit, UnsupportedInstance
 from symscore.exact import check
-from symscore.exact.balls import ball_of, precision
-from symscore.exact.bijection import BIJECTION, FORMS, bounds_of, certificate_of
+from symscore.exact.arithmetic.balls import ball_of, precision
+from symscore.exact.bijections.bijection import BIJECTION, FORMS, bounds_of, certificate_of
+from symscore.exact.bijections.learned_field import LearnedBlock, LearnedCell, LearnedField
+from symscore.exact.bijections.slope_search import defect_of, search
+from symscore.exact.bijections.step_bounds import FlowStep, step_bounds
 from symscore.exact.certificate import Certificate
-from symscore.exact.learned_field import LearnedBlock, LearnedCell, LearnedField
-from symscore.exact.slope_search import defect_of, search
-from symscore.exact.step_bounds import FlowStep, step_bounds
 from tests.exact.learned_fields import bump, q, random_field, slope, smallest
 
 METHOD, OTHER = FORMS

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from symscore.errors import BadData, ResourceLimit, UnsupportedInstance
 from symscore.exact import ExactMixture
-from symscore.exact.balls import ball_of, precision
-from symscore.exact.cell_moments import component_tables, total
-from symscore.exact.cell_scores import by_divergence, by_gradient, fluxes
-from symscore.exact.cells import Grid, Slabs, read_cells, write_cells
-from symscore.exact.incomplete import by_gamma, by_recurrence
-from symscore.exact.moments import exponents, lowered, moments
-from symscore.exact.rational import RationalMixture
+from symscore.exact.arithmetic.balls import ball_of, precision
+from symscore.exact.arithmetic.moments import exponents, lowered, moments
+from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.distances.cell_moments import component_tables, total
+from symscore.exact.distances.cell_scores import by_divergence, by_gradient, fluxes
+from symscore.exact.distances.cells import Grid, Slabs, read_cells, write_cells
+from symscore.exact.distances.incomplete import by_gamma, by_recurrence
 from tests.exact.direct_integrals import number
 
 BITS = 256

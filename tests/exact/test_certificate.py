@@ -8,7 +8,7 @@ import pytest
 
 from symscore.errors import BadData, FileProblem, NotCertified
 from symscore.exact import Certificate, ExactMixture, certify, check, fisher_information
-from symscore.exact.balls import Enclosure
+from symscore.exact.arithmetic.balls import Enclosure
 from symscore.exact.certificate import raised, widened
 from symscore.exact.claims import CLAIMS
 

@@ -9,8 +9,8 @@ from scipy.integrate import dblquad
 
 from symscore.errors import BadData, BadOption, NotCertified, ResourceLimit, UnsupportedInstance
 from symscore.exact import ExactMixture, fisher_information
-from symscore.exact.fisher import FISHER
-from symscore.exact.rational import RationalMixture
+from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.information.fisher import FISHER
 from tests.exact.mixtures import line_density_and_score, line_expectation, random_mixture
 
 EYE = [[1, 0], [0, 1]]

@@ -6,12 +6,13 @@ import pytest
 from flint import arb, fmpq
 
 from symscore.errors import NotCertified, UnsupportedInstance
-from symscore.exact import ExactMixture, fisher_information, fisher_line, lattice, lattice_integers
-from symscore.exact.balls import Enclosure, precision
-from symscore.exact.gram_coordinates import components
-from symscore.exact.lattice_bounds import Axis, Lattice, aliasing, independent, outside
-from symscore.exact.rational import RationalMixture
-from symscore.exact.statistic import statistic
+from symscore.exact import ExactMixture, fisher_information
+from symscore.exact.arithmetic.balls import Enclosure, precision
+from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.information import fisher_line, lattice, lattice_integers
+from symscore.exact.information.gram_coordinates import components
+from symscore.exact.information.lattice_bounds import Axis, Lattice, aliasing, independent, outside
+from symscore.exact.information.statistic import statistic
 
 EYE = [[1, 0], [0, 1]]
 MIXTURES = {
@@ -138,7 +139,7 @@ def test_the_overlap_bound_is_above_the_overlap():
 
 
 def lattice_far(two: ExactMixture) -> Fraction:
-    from symscore.exact.fisher_far import far_apart, far_apart_in_integers
+    from symscore.exact.information.fisher_far import far_apart, far_apart_in_integers
 
     widths = [
         route(RationalMixture.of(two), Fraction(10**6)).width

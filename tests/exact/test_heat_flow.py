@@ -6,9 +6,9 @@ from scipy import integrate, stats
 
 from symscore.errors import NotCertified
 from symscore.exact import ExactMixture
-from symscore.exact.fisher import fisher_enclosure
-from symscore.exact.heat_flow import fisher_integral_above
-from symscore.exact.rational import RationalMixture
+from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.bounds.heat_flow import fisher_integral_above
+from symscore.exact.information.fisher import fisher_enclosure
 
 TWO = RationalMixture.of(ExactMixture(["1/2", "1/2"], [-2, 2], [1, 1]))
 

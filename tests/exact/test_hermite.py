@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sympy import Rational, Symbol, symbols
 
 from symscore.errors import BadData, BadOption, ResourceLimit
-from symscore.exact.hermite import (
+from symscore.exact.expansions.hermite import (
     hermite_e,
     hermite_normalised,
     hermite_product,

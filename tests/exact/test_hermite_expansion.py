@@ -8,9 +8,9 @@ from sympy import Rational, diff, expand, symbols
 
 from symscore.errors import BadData, BadOption
 from symscore.exact import ExactMixture
-from symscore.exact.hermite_expansion import HermiteExpansion
-from symscore.exact.moments import moments
-from symscore.exact.rational import RationalMixture
+from symscore.exact.arithmetic.moments import moments
+from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.expansions.hermite_expansion import HermiteExpansion
 
 x, y, u, w, alpha, v = symbols("x y u w alpha v")
 point = (x, y)

@@ -12,10 +12,10 @@ from sympy import Rational, symbols
 
 from symscore.errors import BadData, BadOption, ResourceLimit, UnsupportedInstance
 from symscore.exact import ExactMixture, exact_float
-from symscore.exact.hermite import hermite_e
-from symscore.exact.hermite_moments import hermite_coefficients, hermite_moments
-from symscore.exact.moments import exponents, moments
-from symscore.exact.rational import RationalMixture
+from symscore.exact.arithmetic.moments import exponents, moments
+from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.expansions.hermite import hermite_e
+from symscore.exact.expansions.hermite_moments import hermite_coefficients, hermite_moments
 
 x, y, m, n, v, w, s, t = symbols("x y m n v w s t")
 

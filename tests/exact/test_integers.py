@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symscore.exact.integers import cos_below, exp_units, pi_bounds, root_above, root_below, short
+from symscore.exact.arithmetic.integers import (
+    cos_below,
+    exp_units,
+    pi_bounds,
+    root_above,
+    root_below,
+    short,
+)
 
 mpmath_digits = 80
 

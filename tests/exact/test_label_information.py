@@ -10,15 +10,15 @@ from scipy import special, stats
 
 from symscore.errors import UnsupportedInstance
 from symscore.exact import ExactMixture
-from symscore.exact.balls import precision
-from symscore.exact.label_information import (
+from symscore.exact.arithmetic.balls import precision
+from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.bounds.label_information import (
     by_quadrature,
     by_taylor,
     mean_component_entropy,
     taylor_integral,
 )
-from symscore.exact.overlaps import by_moments, by_natural_parameters
-from symscore.exact.rational import RationalMixture
+from symscore.exact.bounds.overlaps import by_moments, by_natural_parameters
 
 TINY = Fraction(1, 10**14)
 

@@ -9,19 +9,20 @@ import pytest
 from flint import fmpq
 
 from symscore.errors import BadData, BadOption, NotCertified, ResourceLimit, UnsupportedInstance
-from symscore.exact import ExactMixture, balls
-from symscore.exact.cells import Grid, Slabs
+from symscore.exact import ExactMixture
+from symscore.exact.arithmetic import balls
+from symscore.exact.arithmetic.rational import RationalMixture
 from symscore.exact.certificate import Certificate
-from symscore.exact.fisher import fisher_information
-from symscore.exact.piecewise import (
+from symscore.exact.distances.cells import Grid, Slabs
+from symscore.exact.distances.piecewise import (
     BEST_PIECEWISE,
     PIECEWISE,
     best_piecewise_error,
     piecewise_error,
 )
-from symscore.exact.piecewise_inputs import BestInputs
-from symscore.exact.polynomial_error import polynomial_error
-from symscore.exact.rational import RationalMixture
+from symscore.exact.distances.piecewise_inputs import BestInputs
+from symscore.exact.distances.polynomial_error import polynomial_error
+from symscore.exact.information.fisher import fisher_information
 from tests.exact.direct_integrals import (
     REACH,
     agrees,

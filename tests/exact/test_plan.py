@@ -7,15 +7,16 @@ from math import isqrt
 import pytest
 
 from symscore.errors import BadData, BadOption, NotCertified, ResourceLimit, UnsupportedInstance
-from symscore.exact import ExactMixture, needed_degree
-from symscore.exact.balls import Enclosure
-from symscore.exact.fisher import fisher_information
-from symscore.exact.needed_degree import root
-from symscore.exact.needs import rounded
-from symscore.exact.planner import ALPHAS, plan
-from symscore.exact.rational import RationalMixture
-from symscore.exact.reduction import reduced
-from symscore.exact.separation import separation_plan
+from symscore.exact import ExactMixture
+from symscore.exact.arithmetic.balls import Enclosure
+from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.information.fisher import fisher_information
+from symscore.exact.planning import needed_degree
+from symscore.exact.planning.needed_degree import root
+from symscore.exact.planning.needs import rounded
+from symscore.exact.planning.planner import ALPHAS, plan
+from symscore.exact.planning.reduction import reduced
+from symscore.exact.planning.separation import separation_plan
 
 TWO = ExactMixture(["1/2", "1/2"], [-1, 1], [1, 1])
 SQUARE = [[1, 0], [0, 1]]

@@ -8,14 +8,14 @@ from flint import fmpq, fmpq_mat
 
 from symscore.errors import NotCertified
 from symscore.exact import ExactMixture
-from symscore.exact.balls import as_fraction
-from symscore.exact.cell_energies import energies
-from symscore.exact.cell_scores import by_gradient
-from symscore.exact.cells import Slabs
-from symscore.exact.plan_cells import separating_slabs
-from symscore.exact.projection_minors import captured_energies
-from symscore.exact.rational import RationalMixture
-from symscore.exact.reduction import reduced
+from symscore.exact.arithmetic.balls import as_fraction
+from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.distances.cell_scores import by_gradient
+from symscore.exact.distances.cells import Slabs
+from symscore.exact.expansions.projection_minors import captured_energies
+from symscore.exact.planning.cell_energies import energies
+from symscore.exact.planning.plan_cells import separating_slabs
+from symscore.exact.planning.reduction import reduced
 
 WIDTH = Fraction(1, 10**12)
 SQUARE = [[1, 0], [0, 1]]

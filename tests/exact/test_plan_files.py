@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from symscore.cli import main
 from symscore.errors import BadData, BadOption, FileProblem
 from symscore.exact import ExactMixture
+from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.arithmetic.spec import read_mixture
 from symscore.exact.claims import certify
-from symscore.exact.plan_files import mixture_in, mixture_of, save_plan
-from symscore.exact.planner import plan
-from symscore.exact.rational import RationalMixture
-from symscore.exact.separation import separation_plan
-from symscore.exact.spec import read_mixture
+from symscore.exact.planning.plan_files import mixture_in, mixture_of, save_plan
+from symscore.exact.planning.planner import plan
+from symscore.exact.planning.separation import separation_plan
 
 RECORD = {"weights": ["1/2", "1/2"], "means": ["-1", "1"], "covariances": ["1", "1"]}
 TWO = ExactMixture(["1/2", "1/2"], [-1, 1], [1, 1])

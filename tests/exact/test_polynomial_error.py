@@ -8,16 +8,16 @@ from flint import fmpq
 
 from symscore.errors import BadData, BadOption
 from symscore.exact import ExactMixture, exact_float
-from symscore.exact.balls import as_fraction
+from symscore.exact.arithmetic.balls import as_fraction
+from symscore.exact.arithmetic.rational import RationalMixture
 from symscore.exact.certificate import Certificate
-from symscore.exact.fisher import fisher_information
-from symscore.exact.polynomial_error import (
+from symscore.exact.distances.polynomial_error import (
     POLYNOMIAL_ERROR,
     PolynomialInputs,
     polynomial_error,
     population_risk,
 )
-from symscore.exact.rational import RationalMixture
+from symscore.exact.information.fisher import fisher_information
 from tests.exact.direct_integrals import (
     agrees,
     as_field,

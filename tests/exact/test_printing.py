@@ -10,7 +10,7 @@ from sympy import Symbol, exp, sqrt, symbols, tanh
 from symscore.bridge import to_numpy
 from symscore.errors import BadData
 from symscore.exact import ExactMixture, to_latex
-from symscore.exact.printing import arranged
+from symscore.exact.formulas.printing import arranged
 from tests.far_mixtures import jacobian, random_mixture
 
 x, y, w, m, v = symbols("x y w mu v")

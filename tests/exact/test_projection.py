@@ -13,12 +13,12 @@ from sympy import Matrix, Rational, Symbol, symbols
 
 from symscore.errors import BadData, BadOption, ResourceLimit
 from symscore.exact import ExactMixture
-from symscore.exact.balls import as_fraction
-from symscore.exact.moments import exponents, moments
-from symscore.exact.parameters import ParameterRing
-from symscore.exact.projection import captured_energy, project_score, projected_field
-from symscore.exact.projection_minors import captured_energies, captured_energy_again
-from symscore.exact.rational import RationalMixture
+from symscore.exact.arithmetic.balls import as_fraction
+from symscore.exact.arithmetic.moments import exponents, moments
+from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.expansions.parameters import ParameterRing
+from symscore.exact.expansions.projection import captured_energy, project_score, projected_field
+from symscore.exact.expansions.projection_minors import captured_energies, captured_energy_again
 
 x, y, m, n, v, w, a = symbols("x y m n v w a")
 

@@ -7,8 +7,8 @@ from sympy import Rational, Symbol
 
 from symscore.errors import BadData, BadOption, ResourceLimit
 from symscore.exact import ExactMixture
-from symscore.exact.levels import project_score_all_levels
-from symscore.exact.projection import project_score
+from symscore.exact.expansions.levels import project_score_all_levels
+from symscore.exact.expansions.projection import project_score
 
 PAIR = ExactMixture(["1/2", "1/2"], [-1, 1], [1, 1])
 LINE = ExactMixture(["3/10", "2/5", "3/10"], [-4, 0, "3/2"], [1, "1/2", 1])

@@ -10,13 +10,17 @@ from scipy import stats
 
 from symscore.errors import BadData, NotCertified
 from symscore.exact import ExactMixture
-from symscore.exact.balls import precision
+from symscore.exact.arithmetic.balls import precision
+from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.bounds.reverse_chain import (
+    distance_above,
+    initial_divergence,
+    stopping_distance,
+)
+from symscore.exact.bounds.sampler_bound import TOTAL_VARIATION, total_variation_bound
 from symscore.exact.certificate import Certificate
 from symscore.exact.claims import check
-from symscore.exact.projection import projected_field
-from symscore.exact.rational import RationalMixture
-from symscore.exact.reverse_chain import distance_above, initial_divergence, stopping_distance
-from symscore.exact.sampler_bound import TOTAL_VARIATION, total_variation_bound
+from symscore.exact.expansions.projection import projected_field
 
 # A certificate's end has seven digits, rounded up.
 ROUNDING = 2e-6

@@ -8,12 +8,12 @@ from flint import arb, ctx
 from mpmath import mp, mpf
 
 from symscore.errors import UnsupportedInstance
-from symscore.exact.balls import ball_of, precision
-from symscore.exact.completed_squares import far_bound, rectangle_beyond, squares_bound
-from symscore.exact.eigenvalues import defect_at_least, negativity
-from symscore.exact.field_values import denoised
-from symscore.exact.slope_forms import Composed, Differentiated
-from symscore.exact.taylor import parts, taylor_order, variables
+from symscore.exact.arithmetic.balls import ball_of, precision
+from symscore.exact.arithmetic.taylor import parts, taylor_order, variables
+from symscore.exact.bijections.completed_squares import far_bound, rectangle_beyond, squares_bound
+from symscore.exact.bijections.eigenvalues import defect_at_least, negativity
+from symscore.exact.bijections.field_values import denoised
+from symscore.exact.bijections.slope_forms import Composed, Differentiated
 from tests.exact.learned_fields import (
     DIGITS,
     bump,

@@ -8,13 +8,18 @@ from flint import acb, arb, arb_series, fmpq
 
 from symscore.errors import BadData
 from symscore.exact import ExactMixture
-from symscore.exact.balls import ball_of, precision
-from symscore.exact.rational import RationalMixture
-from symscore.exact.soft_error import (
+from symscore.exact.arithmetic.balls import ball_of, precision
+from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.distances.soft_error import (
     height_bound,
     slope_bound,
 )
-from symscore.exact.soft_field import SoftCell, SoftField, read_soft_field, write_soft_field
+from symscore.exact.distances.soft_field import (
+    SoftCell,
+    SoftField,
+    read_soft_field,
+    write_soft_field,
+)
 from tests.exact.direct_integrals import (
     DIGITS,
     density_and_score,

@@ -7,19 +7,20 @@ import pytest
 from flint import arb, fmpq
 
 from symscore.errors import BadData, BadOption
-from symscore.exact import ExactMixture, soft_error
-from symscore.exact.balls import precision
+from symscore.exact import ExactMixture
+from symscore.exact.arithmetic.balls import precision
+from symscore.exact.arithmetic.rational import RationalMixture
 from symscore.exact.certificate import Certificate
-from symscore.exact.polynomial_error import polynomial_error
-from symscore.exact.rational import RationalMixture
-from symscore.exact.soft_error import (
+from symscore.exact.distances import soft_error
+from symscore.exact.distances.polynomial_error import polynomial_error
+from symscore.exact.distances.soft_error import (
     SOFT_FIELD_ERROR,
     SoftInputs,
     by_parts,
     by_quadrature,
     soft_field_error,
 )
-from symscore.exact.soft_field import SoftField
+from symscore.exact.distances.soft_field import SoftField
 from tests.exact.direct_integrals import (
     agrees,
     as_field,

@@ -9,12 +9,13 @@ import pytest
 from flint import arb
 
 from symscore.errors import BadData, BadOption, NotCertified
-from symscore.exact import ExactMixture, supremum
-from symscore.exact.balls import ball_of
+from symscore.exact import ExactMixture
+from symscore.exact.arithmetic.balls import ball_of
+from symscore.exact.arithmetic.rational import RationalMixture
 from symscore.exact.certificate import Certificate
-from symscore.exact.rational import RationalMixture
-from symscore.exact.soft_field import SoftCell, SoftField
-from symscore.exact.sup_error import SUP_ERROR, SupInputs, sup_error
+from symscore.exact.distances import supremum
+from symscore.exact.distances.soft_field import SoftCell, SoftField
+from symscore.exact.distances.sup_error import SUP_ERROR, SupInputs, sup_error
 from tests.exact.direct_integrals import (
     DIGITS,
     density_and_score,

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from scipy import special
 
 from symscore.errors import BadData, BadOption, NotCertified
-from symscore.exact.balls import precision
+from symscore.exact.arithmetic.balls import precision
+from symscore.exact.bounds.tail_claims import HERMITE_NOISE, HERMITE_STRIP
+from symscore.exact.bounds.tail_theorems import strip_by_sums
+from symscore.exact.bounds.tails import certified_degree, hermite_tail_bound
 from symscore.exact.certificate import Certificate
-from symscore.exact.tail_claims import HERMITE_NOISE, HERMITE_STRIP
-from symscore.exact.tail_theorems import strip_by_sums
-from symscore.exact.tails import certified_degree, hermite_tail_bound
 
 # A certificate's end has seven digits, rounded up.
 ROUNDING = Fraction(2, 10**6)

@@ -8,12 +8,13 @@ import pytest
 from flint import arb, fmpq, fmpq_mat
 
 from symscore.errors import NotCertified, ResourceLimit, UnsupportedInstance
-from symscore.exact import ExactMixture, box_plan, boxes, unequal
-from symscore.exact.boxes import spread_by_boxes
-from symscore.exact.fisher_line import spread_on_the_line
-from symscore.exact.rational import RationalMixture
-from symscore.exact.strips import Strips
-from symscore.exact.unequal import spread_by_strips
+from symscore.exact import ExactMixture
+from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.information import box_plan, boxes, unequal
+from symscore.exact.information.boxes import spread_by_boxes
+from symscore.exact.information.fisher_line import spread_on_the_line
+from symscore.exact.information.strips import Strips
+from symscore.exact.information.unequal import spread_by_strips
 
 ROUTES = [spread_by_strips, spread_by_boxes]
 both = pytest.mark.parametrize("route", ROUTES)

@@ -7,14 +7,14 @@ import pytest
 from flint import arb, fmpq, fmpq_mat
 
 from symscore.exact import ExactMixture
-from symscore.exact.balls import precision
-from symscore.exact.box_plan import Plan, Rectangle
-from symscore.exact.boxes import Rule, _outside
-from symscore.exact.peaks import Peak
-from symscore.exact.plane import Plane, plane_of
-from symscore.exact.rational import RationalMixture
-from symscore.exact.strips import THETA, Strips, _series
-from symscore.exact.unequal import lattice_sum
+from symscore.exact.arithmetic.balls import precision
+from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.information.box_plan import Plan, Rectangle
+from symscore.exact.information.boxes import Rule, _outside
+from symscore.exact.information.peaks import Peak
+from symscore.exact.information.plane import Plane, plane_of
+from symscore.exact.information.strips import THETA, Strips, _series
+from symscore.exact.information.unequal import lattice_sum
 
 SLACK = 1 + 1e-9  # of float evaluations against bounds that may be sharp
 

@@ -1,0 +1,1 @@
+"""Rationals, balls and integers: what certificates compute with."""

@@ -1,0 +1,1 @@
+"""Rigorous bounds on learned fields, and the bijection they make certain."""

@@ -1,0 +1,1 @@
+"""Bounds with every constant known: Hermite tails, the distance of a sampler."""

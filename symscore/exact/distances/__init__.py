@@ -1,0 +1,1 @@
+"""How far polynomials, piecewise polynomials and learned fields are from a score."""

@@ -1,0 +1,1 @@
+"""Hermite expansions, and the exact projections of scores."""

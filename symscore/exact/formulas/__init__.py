@@ -1,0 +1,1 @@
+"""Formulas as text: read by a whitelist, printed for papers."""

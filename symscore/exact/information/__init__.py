@@ -1,0 +1,1 @@
+"""Fisher information, enclosed by several theorems."""

@@ -1,0 +1,1 @@
+"""The smallest degree that is certified to reach an error."""

@@ -1,0 +1,1 @@
+"""Identities decided by algebra: normal forms, differential fields, witnesses."""
