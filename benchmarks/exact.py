@@ -17,8 +17,7 @@ from pathlib import Path
 
 import sympy
 
-from symscore.exact import Certificate, ExactMixture, check, fisher_information
-from symscore.exact.distances import projection_error
+from symscore.exact import Certificate, ExactMixture, check, fisher_information, projection_error
 
 EYE2 = [[int(i == j) for j in range(2)] for i in range(2)]
 EYE3 = [[int(i == j) for j in range(3)] for i in range(3)]

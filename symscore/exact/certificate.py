@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from math import ceil, floor
 from pathlib import Path
@@ -63,26 +64,28 @@ class Claim:
         ResourceLimit
             If only routes apply that would take too long.
         NotCertified
-            If the first one that applies cannot reach the width.
+            If none that applies reaches the width.
         """
-        reasons: list[UnsupportedInstance | ResourceLimit] = []
+        reasons: list[NotCertified | ResourceLimit] = []
         for method, route in self.routes.items():
             if method == but:
                 continue
             try:
                 enclosure = route(inputs, width)
-            except (UnsupportedInstance, ResourceLimit) as error:
+            except (NotCertified, ResourceLimit) as error:
                 reasons.append(error)
                 continue
             if not self.one_sided and enclosure.width > width:
                 raise NotCertified(
-                    f"Expected {self.name} within {float(width):.3g}; {method} reached "
-                    f"{float(enclosure.width):.3g}."
+                    f"Expected {self.name} within {shown(width)}; {method} reached "
+                    f"{shown(enclosure.width)}."
                 )
             return method, enclosure
-        for reason in reasons:
-            if isinstance(reason, ResourceLimit):
-                raise reason
+        # What falls short of a width says more than what does not apply.
+        for kind in (ResourceLimit, NotCertified):
+            for reason in reasons:
+                if isinstance(reason, kind) and not isinstance(reason, UnsupportedInstance):
+                    raise reason
         covered = "a second method covers" if but else "a method covers"
         raise UnsupportedInstance(
             f"Expected an instance of {self.name} that {covered}; "
@@ -157,9 +160,9 @@ class Certificate:
 
     def __str__(self) -> str:
         if self.lower == 0:
-            return f"{self.claim} <= {float(self.upper):.7g} ({self.method})"
+            return f"{self.claim} <= {shown(self.upper, 9, ROUND_CEILING)} ({self.method})"
         digits = shared_digits(self.lower, self.upper)
-        return f"{self.claim} = {digits} (within {float(self.width):.2g}, {self.method})"
+        return f"{self.claim} = {digits} (within {shown(self.width, 2)}, {self.method})"
 
     def to_json(self) -> dict[str, Any]:
         """Return the record that :meth:`from_json` reads."""
@@ -223,6 +226,19 @@ class Certificate:
     def load(cls, path: str | Path) -> "Certificate":
         """Return the certificate in a file; it is read, not checked."""
         return cls.from_json(read_json(Path(path)), str(path))
+
+
+def shown(value: Fraction, digits: int = 3, rounding: str = ROUND_HALF_EVEN) -> str:
+    """Return a rational of any size in a few digits.
+
+    Examples
+    --------
+    >>> shown(Fraction(1, 3) / 10**400)
+    '3.33e-401'
+    """
+    context = Context(digits, rounding, Emin=-(10**9), Emax=10**9)
+    quotient = context.divide(Decimal(value.numerator), Decimal(value.denominator))
+    return str(quotient.normalize(context)).replace("E", "e").replace("e+", "e")
 
 
 def widened(enclosure: Enclosure, unit: Fraction) -> Enclosure:

@@ -10,7 +10,7 @@ from symscore.exact.arithmetic.spec import read_count
 from symscore.exact.bijections.bijection import BIJECTION
 from symscore.exact.bounds.sampler_bound import TOTAL_VARIATION
 from symscore.exact.bounds.tail_claims import HERMITE_NOISE, HERMITE_STRIP
-from symscore.exact.certificate import Certificate, Claim
+from symscore.exact.certificate import Certificate, Claim, shown
 from symscore.exact.distances.piecewise import BEST_PIECEWISE, PIECEWISE
 from symscore.exact.distances.polynomial_error import POLYNOMIAL_ERROR
 from symscore.exact.distances.projection_error import PROJECTION
@@ -135,9 +135,9 @@ def check(certificate: Certificate) -> Confirmation:
             return Confirmation(certificate, method, fresh)
         if not certificate.enclosure.overlaps(fresh):
             raise NotCertified(
-                f"Expected {claim.name} between {float(certificate.lower)!r} and "
-                f"{float(certificate.upper)!r}; {method} finds it between {float(fresh.lower)!r} "
-                f"and {float(fresh.upper)!r}."
+                f"Expected {claim.name} between {shown(certificate.lower, 17)} and "
+                f"{shown(certificate.upper, 17)}; {method} finds it between "
+                f"{shown(fresh.lower, 17)} and {shown(fresh.upper, 17)}."
             )
     raise NotCertified(
         f"Expected {claim.name} on one side of the ends of its enclosure; it is too near to one "
@@ -155,8 +155,8 @@ def _confirm_bound(certificate: Certificate, claim: Claim, inputs: Any) -> Confi
     method, fresh = claim.derive(inputs, slack, but=certificate.method)
     if fresh.upper > certificate.upper:
         raise NotCertified(
-            f"Expected {claim.name} at most {float(certificate.upper)!r}; {method} finds only "
-            f"{float(fresh.upper)!r}."
+            f"Expected {claim.name} at most {shown(certificate.upper, 17)}; {method} finds only "
+            f"{shown(fresh.upper, 17)}."
         )
     return Confirmation(certificate, method, fresh)
 

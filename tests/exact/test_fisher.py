@@ -8,7 +8,7 @@ import pytest
 from scipy.integrate import dblquad
 
 from symscore.errors import BadData, BadOption, NotCertified, ResourceLimit, UnsupportedInstance
-from symscore.exact import ExactMixture, fisher_information
+from symscore.exact import ExactMixture, check, fisher_information
 from symscore.exact.arithmetic.rational import RationalMixture
 from symscore.exact.information.fisher import FISHER
 from tests.exact.mixtures import line_density_and_score, line_expectation, random_mixture
@@ -178,6 +178,25 @@ def test_refusals(mixture, digits, error):
 def test_far_apart_components_have_the_information_of_one(far):
     certificate = fisher_information(ExactMixture(["1/2", "1/2"], [0, far], [1, 1]), digits=10)
     assert abs(certificate.midpoint - 1) < Fraction(1, 10**4)
+
+
+@pytest.mark.parametrize("dim", [1, 2])
+def test_a_common_shift_changes_nothing(dim):
+    mixture = random_mixture(np.random.default_rng(7), 3, dim, shared=False, spread=1.0)
+    means = [[entry + 10**30 for entry in mean] for mean in mixture.means]
+    moved = ExactMixture(mixture.weights, means, mixture.covariances)
+    assert fisher_information(moved, 6).enclosure == fisher_information(mixture, 6).enclosure
+
+
+@pytest.mark.parametrize("scale", ["1/100000", "1/100000000000"])
+def test_a_certificate_of_a_small_scale_is_confirmed(scale):
+    small = Fraction(scale)
+    two = ExactMixture(["1/2", "1/2"], [0, small], [small**2 / 100] * 2)
+    made = fisher_information(two, digits=6)
+    assert check(made).method != made.method
+    close = ExactMixture(["1/2", "1/2"], [0, small / 10], [small**2] * 2)
+    made = fisher_information(close, digits=6)
+    assert check(made).method != made.method
 
 
 def test_a_symbol_is_refused():

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from symscore.errors import BadOption, ResourceLimit
-from symscore.exact import ExactMixture, check
+from symscore.exact import ExactMixture, check, projection_error
 from symscore.exact.arithmetic.rational import RationalMixture
-from symscore.exact.distances import projection_error
 from symscore.exact.expansions.projection import projected_field
 from tests.exact.mixtures import line_density_and_score, line_expectation, mpf, random_mixture
 

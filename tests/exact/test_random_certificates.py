@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 from scipy.integrate import dblquad
 
-from symscore.exact import ExactMixture, fisher_information
+from symscore.exact import ExactMixture, fisher_information, projection_error
 from symscore.exact.arithmetic.rational import RationalMixture
-from symscore.exact.distances import projection_error
 from symscore.exact.expansions.projection import projected_field
 from symscore.mixture import GaussianMixture
 from tests.exact.mixtures import line_density_and_score, line_expectation, mpf, random_mixture

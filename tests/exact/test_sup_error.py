@@ -196,6 +196,8 @@ def test_balls_too_wide_for_the_width_are_refused(monkeypatch):
 
 
 def test_short_power_series_are_refused(monkeypatch):
+    certificate = sup_error(TWO, SoftField.polynomial(QUINTIC), -3, 3, digits=4)
+    inputs = SUP_ERROR.read(certificate.inputs)
     monkeypatch.setattr(flint.ctx, "cap", 4)
     with pytest.raises(NotCertified, match=r"leave flint\.ctx\.cap"):
-        sup_error(TWO, SoftField.polynomial(QUINTIC), -3, 3)
+        SUP_ERROR.routes["Taylor models"](inputs, Fraction(1, 10**4))

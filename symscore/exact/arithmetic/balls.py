@@ -98,6 +98,7 @@ def narrowed(
     compute: Callable[[int], arb],
     width: Fraction,
     most: int = MOST_BITS,
+    patience: int = MOST_INFINITE,
 ) -> Enclosure:
     """Double the precision until the ball that `compute` returns is as narrow as asked for.
 
@@ -110,11 +111,14 @@ def narrowed(
         The most that ``upper - lower`` may be.
     most : int
         Bits that no attempt exceeds; the first has some thirty more than the width.
+    patience : int
+        How many attempts may give no finite ball: more than a few only where that is for want of
+        bits, as in the solution of linear equations.
 
     Raises
     ------
     NotCertified
-        If the last attempt is still too wide, or three attempts gave no finite ball.
+        If the last attempt is still too wide, or as many as `patience` gave no finite ball.
 
     Examples
     --------
@@ -130,10 +134,10 @@ def narrowed(
         if reached is not None and reached.width <= width:
             return reached
         infinite += reached is None
-        if 2 * bits > most or infinite == MOST_INFINITE:
-            got = "no finite ball" if reached is None else f"{float(reached.width):.3g}"
+        if 2 * bits > most or infinite == patience:
+            got = "no finite ball" if reached is None else _shown(reached.width)
             raise NotCertified(
-                f"Expected an enclosure no wider than {float(width):.3g}; got {got} at {bits} "
+                f"Expected an enclosure no wider than {_shown(width)}; got {got} at {bits} "
                 "bits: ask for fewer digits."
             )
         bits *= 2
@@ -184,6 +188,10 @@ def as_fraction(value: fmpq) -> Fraction:
     Fraction(1, 3)
     """
     return Fraction(int(value.p), int(value.q))
+
+
+def _shown(value: Fraction) -> str:
+    return f"2^{value.numerator.bit_length() - value.denominator.bit_length()}"
 
 
 def _above(exact: arb) -> Fraction:

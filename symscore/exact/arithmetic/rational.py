@@ -102,6 +102,15 @@ class RationalMixture:
             ),
         )
 
+    def centred(self) -> "RationalMixture":
+        """Return the mixture moved so that the first mean is the origin."""
+        first = self.means[0]
+        means = tuple(
+            tuple(entry - origin for entry, origin in zip(mean, first, strict=True))
+            for mean in self.means
+        )
+        return RationalMixture(self.weights, means, self.covariances)
+
     def image(self, rows: fmpq_mat) -> "RationalMixture":
         r"""Return the law of ``A x``: means ``A m_i``, covariances ``A C_i A^T``.
 

@@ -61,7 +61,7 @@ def fields(
     known = (*required, *optional)
     for name in record:
         if name not in known:
-            raise BadData(f"{where}: expected only {', '.join(known)}; got {name[:60]!r}.")
+            raise BadData(f"{where}: expected only {', '.join(known)}; got {name!r:.60}.")
     for name in required:
         if name not in record:
             raise BadData(f"{where}: expected the key {name!r}; it is missing.")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
+from math import comb
 from typing import Any, final
 
 from symscore.errors import BadData, NotCertified, ResourceLimit
@@ -15,6 +16,7 @@ from symscore.exact.arithmetic.polynomial import (
     FieldLike,
     PolynomialField,
     as_field,
+    field_degree,
     read_field,
     write_field,
 )
@@ -44,6 +46,8 @@ from symscore.exact.information.statistic import statistic
 from symscore.exact.mixture import ExactMixture
 
 MOST_LEVELS = 2000
+# Of all levels together: about a minute on the line.
+MOST_MONOMIALS = 70_000
 # A distance is at most the root of half a divergence, so an entropy needs twice the digits.
 ENTROPY_WIDTH = Fraction(1, 10**20)
 INFORMATION_WIDTH = Fraction(1, 10**7)
@@ -91,6 +95,15 @@ class SamplerInputs:
             )
         for i, field in enumerate(self.fields):
             _check_field(field, self.mixture.dim, f"field {i}")
+        monomials = sum(
+            comb(self.mixture.dim + 2 * field_degree(field), self.mixture.dim)
+            for field in self.fields
+        )
+        if monomials > MOST_MONOMIALS:
+            raise ResourceLimit(
+                f"Expected at most {MOST_MONOMIALS} moments over all levels; these fields need "
+                f"{monomials}: take fewer levels or lower degrees."
+            )
 
 
 def _check_field(field: PolynomialField, dim: int, name: str) -> None:
@@ -250,6 +263,7 @@ TOTAL_VARIATION = Claim(
         "rounding: the sampler's arithmetic is exact here, and so are its normal numbers",
         "that the distance is as large as the bound: only the upper end is claimed",
         "any data: the mixture is exactly the one that is written here",
+        "the rational part and the stopping distance twice: methods differ in the entropy alone",
     ),
     _read,
     _write,

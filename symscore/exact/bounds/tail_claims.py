@@ -9,7 +9,7 @@ from typing import Any
 from flint import arb
 
 from symscore.errors import BadData
-from symscore.exact.arithmetic.balls import Enclosure, ball_of, narrowed
+from symscore.exact.arithmetic.balls import Enclosure, ball_of, precision
 from symscore.exact.arithmetic.spec import fields, read_count, read_rational, write_rational
 from symscore.exact.bounds.tail_inputs import (
     MOST_ANGLE,
@@ -27,6 +27,8 @@ from symscore.exact.bounds.tail_theorems import (
 )
 from symscore.exact.certificate import Claim
 
+# Bits of successive attempts at a bound whose first fifty digits in base two are right.
+ACCURATE = (128, 512, 2048, 8192)
 MOST_DEGREE = 3000
 MOST_DIMENSIONS = 10**6
 
@@ -47,17 +49,15 @@ def _noise(relative: Callable[..., arb], inputs: TailInputs, _: Fraction) -> Enc
 
 def _up_to(relative: Callable[[], arb], inputs: TailInputs) -> Enclosure:
     """Enclose what is bounded by R times `relative` with the factor of the norm, or by R."""
-
-    def bound(bits: int) -> arb:
-        factor = law_factor(inputs.dim, inputs.squared, inputs.dilation)
-        # The zero polynomial's error is at most R, in both norms.
-        return ball_of(inputs.radius) * arb.min(arb(1), factor * relative())
-
-    # Relative accuracy: bounds of 1e-30 are of interest too.
-    size = narrowed(bound, Fraction(1)).upper
-    while (found := narrowed(bound, size / 10**15).upper) * 10 < size:
-        size = found
-    return Enclosure(Fraction(0), min(found, inputs.radius))
+    for bits in ACCURATE:
+        with precision(bits):
+            factor = law_factor(inputs.dim, inputs.squared, inputs.dilation)
+            ball = factor * relative()
+            if ball.is_finite() and ball.rel_accuracy_bits() >= 50:
+                # The zero polynomial's error is at most R, in both norms.
+                top = Enclosure.of_ball(ball_of(inputs.radius) * ball).upper
+                return Enclosure(Fraction(0), min(top, inputs.radius))
+    return Enclosure(Fraction(0), inputs.radius)
 
 
 def _read(method: Method, record: object) -> TailInputs:

@@ -174,10 +174,13 @@ def _plus_information(
 ) -> Enclosure:
     check_cells(inputs.mixture, inputs.cells)
     j = information(inputs.mixture, width / 2)
-    rest = narrowed(excess, width / 2)
+    # Gram matrices of high degree want hundreds of bits before they can be inverted at all.
+    rest = narrowed(excess, width / 2, patience=PATIENCE)
     # A mean square is not negative.
     return Enclosure(max(j.lower + rest.lower, Fraction(0)), j.upper + rest.upper)
 
+
+PATIENCE = 12
 
 _EXCLUDES = (
     "It is an average over M: at single points, near the edges of cells above all, the field may "

@@ -242,6 +242,7 @@ SOFT_FIELD_ERROR = Claim(
         "It is about the real numbers written here; evaluating the field in floating point adds "
         "rounding.",
         "It says nothing of the law that a sampler driven by the field would draw from.",
+        "Both methods evaluate gates by one formula; integrand, integration and tails differ.",
     ),
     read=_read,
     write=_write,

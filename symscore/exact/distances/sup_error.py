@@ -120,8 +120,8 @@ def by_taylor(inputs: SupInputs, width: Fraction) -> Enclosure:
             return score.value(x) - learned.value(x)
 
         def over(middle: fmpq, radius: fmpq) -> arb:
-            at_middle = gap(arb_series([ball_of(middle), 1], ORDER))
-            total = _coefficient(gap, _interval(middle, radius))
+            at_middle = _series(gap, ball_of(middle), ORDER - 1)
+            total = _series(gap, _interval(middle, radius), ORDER)[ORDER]
             # Powers of a ball around zero by multiplication: flint's own are not finite.
             step = _interval(fmpq(0), radius)
             for k in reversed(range(ORDER)):
@@ -152,19 +152,19 @@ def by_mean_value(inputs: SupInputs, width: Fraction) -> Enclosure:
     return supremum(prepare, inputs.lower, inputs.upper, width)
 
 
-def _coefficient(gap: Callable[[Any], Any], x: arb) -> arb:
-    """Return the coefficient of order ORDER at every point of x, or what is not finite."""
+def _series(gap: Callable[[Any], Any], x: arb, order: int) -> list[arb]:
+    """Return the coefficients of orders 0 to `order` at every point of x, or what is not finite."""
     try:
-        series = gap(arb_series([x, 1], ORDER + 1))
+        series = gap(arb_series([x, 1], order + 1))
     except ValueError:
         # flint divides by no series whose constant term may vanish, as that of wide balls may.
-        return arb("nan")
-    if series.prec <= ORDER:
+        return [arb("nan")] * (order + 1)
+    if series.prec <= order:
         raise NotCertified(
-            f"Expected power series of {ORDER + 1} terms; flint kept {series.prec}: "
-            f"leave flint.ctx.cap at {ORDER + 1} or more."
+            f"Expected power series of {order + 1} terms; flint kept {series.prec}: "
+            f"leave flint.ctx.cap at {order + 1} or more."
         )
-    return series[ORDER]
+    return [series[k] for k in range(order + 1)]
 
 
 def _interval(middle: fmpq, radius: fmpq) -> arb:
@@ -197,6 +197,7 @@ SUP_ERROR = Claim(
         "It says nothing of points outside the interval.",
         "It is about the real numbers written here; evaluating the field in floating point adds "
         "rounding.",
+        "Both methods evaluate gates by one formula, and share the search over intervals.",
     ),
     read=_read,
     write=_write,

@@ -10,6 +10,7 @@ from flint import arb, fmpq
 from symscore.errors import NotCertified
 from symscore.exact.arithmetic.balls import (
     MOST_BITS,
+    MOST_EXPONENT,
     Enclosure,
     as_fmpq,
     ball_of,
@@ -106,7 +107,7 @@ def _search(
 
 def _part(over: Range, middle: fmpq, radius: fmpq) -> _Part:
     ball = over(middle, radius)
-    if not ball.is_finite():
+    if not ball.is_finite() or ball.abs_upper() > arb(2) ** (MOST_EXPONENT // 2):
         return _Part(False, Fraction(0), middle, radius)
     return _Part(True, -Enclosure.of_ball(ball.abs_upper()).upper, middle, radius)
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from symscore.errors import BadOption, UnsupportedInstance
 from symscore.exact.arithmetic.balls import Enclosure, as_fraction
 from symscore.exact.arithmetic.rational import RationalMixture
 from symscore.exact.arithmetic.spec import fields, read_mixture, write_mixture
-from symscore.exact.certificate import Certificate, Claim
+from symscore.exact.certificate import Certificate, Claim, Route
 from symscore.exact.information.boxes import spread_by_boxes
 from symscore.exact.information.fisher_far import far_apart, far_apart_in_integers
 from symscore.exact.information.fisher_line import (
@@ -21,7 +22,8 @@ from symscore.exact.information.lattice_integers import fisher_interval
 from symscore.exact.information.unequal import spread_by_strips
 from symscore.exact.mixture import ExactMixture
 
-MOST_DIGITS = 1000
+# Beyond them the choices that are made in floats would underflow.
+MOST_DIGITS = 300
 
 
 def fisher_information(mixture: ExactMixture | RationalMixture, digits: int = 30) -> Certificate:
@@ -82,7 +84,7 @@ def width_of(digits: int) -> Fraction:
     Raises
     ------
     BadOption
-        If digits is not an integer from 1 to 1000.
+        If digits is not an integer from 1 to 300.
     """
     if isinstance(digits, bool) or not isinstance(digits, int) or not 1 <= digits <= MOST_DIGITS:
         raise BadOption(f"Expected digits, an integer from 1 to {MOST_DIGITS}; got {digits!r}.")
@@ -96,6 +98,11 @@ def _in_integers(mixture: RationalMixture, width: Fraction) -> Enclosure:
     means = tuple(tuple(map(as_fraction, mean)) for mean in mixture.means)
     covariance = tuple(tuple(map(as_fraction, row)) for row in mixture.covariances[0])
     return Enclosure(*fisher_interval(weights, means, covariance, width))
+
+
+def _of_centred(route: Route, mixture: RationalMixture, width: Fraction) -> Enclosure:
+    """Apply a route where balls are narrow: J does not change when all means move together."""
+    return route(mixture.centred(), width)
 
 
 def _read(record: Mapping[str, Any]) -> RationalMixture:
@@ -116,14 +123,17 @@ FISHER = Claim(
     read=_read,
     write=_write,
     routes={
-        "bound of the overlap": far_apart,
-        "bound of the overlap in integers": far_apart_in_integers,
-        "lattice sum in balls": lattice_sum,
-        "lattice sum in integers": _in_integers,
-        "ball quadrature of the posterior spread": spread_on_the_line,
-        "ball quadrature of the definition": direct_on_the_line,
-        "ball quadrature of the departure from one component": departure_on_the_line,
-        "Gauss-Legendre rules in boxes": spread_by_boxes,
-        "lattice sum with strips of varying width": spread_by_strips,
+        name: partial(_of_centred, route)
+        for name, route in {
+            "bound of the overlap": far_apart,
+            "bound of the overlap in integers": far_apart_in_integers,
+            "lattice sum in balls": lattice_sum,
+            "lattice sum in integers": _in_integers,
+            "ball quadrature of the posterior spread": spread_on_the_line,
+            "ball quadrature of the definition": direct_on_the_line,
+            "ball quadrature of the departure from one component": departure_on_the_line,
+            "Gauss-Legendre rules in boxes": spread_by_boxes,
+            "lattice sum with strips of varying width": spread_by_strips,
+        }.items()
     },
 )

@@ -13,6 +13,7 @@ because :math:`p \ge p_i + p_j \ge 2 \sqrt{p_i p_j}`: a bound in every dimension
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import combinations
 
 from flint import arb, fmpq
 
@@ -20,6 +21,7 @@ from symscore.errors import UnsupportedInstance
 from symscore.exact.arithmetic.balls import Enclosure, as_fraction, ball_of, precision
 from symscore.exact.arithmetic.integers import exp_units, root_above
 from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.information.gram_coordinates import components, inverse
 from symscore.exact.information.statistic import statistic
 
 # Of a bound that is only to be below a width.
@@ -39,7 +41,8 @@ def far_apart(mixture: RationalMixture, width: Fraction) -> Enclosure:
         for gap, weights, square in _pairs(mixture):
             root = ball_of(weights).sqrt()
             bound += ball_of(gap) / 2 * root * (-ball_of(square) / 8).exp()
-        return _below(mixture, Enclosure.of_ball(bound).upper, width)
+        trace = as_fraction(statistic(mixture).trace)
+        return _below(trace, Enclosure.of_ball(bound).upper, width)
 
 
 def far_apart_in_integers(mixture: RationalMixture, width: Fraction) -> Enclosure:
@@ -50,14 +53,22 @@ def far_apart_in_integers(mixture: RationalMixture, width: Fraction) -> Enclosur
     UnsupportedInstance
         If covariances differ, or the components overlap too much for the width.
     """
+    if not mixture.shares_covariance:
+        raise UnsupportedInstance("expected one covariance for all components.")
+    weights = tuple(map(as_fraction, mixture.weights))
+    means = tuple(tuple(map(as_fraction, mean)) for mean in mixture.means)
+    matrix = inverse(tuple(tuple(map(as_fraction, row)) for row in mixture.covariances[0]))
+    parts = components(weights, means, matrix)
     bound = Fraction(0)
-    for gap, weights, square in _pairs(mixture):
+    for i, j in combinations(range(len(weights)), 2):
+        gap = parts.gaps[i][j]
         # Beyond 2^20 the exponential is below every width; larger arguments only cost time.
-        exponent = min(as_fraction(square) / 8, Fraction(1 << 20))
-        bits = BITS + width.denominator.bit_length() + int(gap.p).bit_length()
+        exponent = min(parts.squared_distance(i, j) / 8, Fraction(1 << 20))
+        bits = BITS + width.denominator.bit_length() + gap.numerator.bit_length()
         factor = Fraction(exp_units(exponent, bits) + 2, 1 << bits)
-        bound += as_fraction(gap) / 2 * root_above(as_fraction(weights)) * factor
-    return _below(mixture, bound, width)
+        bound += gap / 2 * root_above(weights[i] * weights[j]) * factor
+    trace = sum((row[i] for i, row in enumerate(matrix)), Fraction(0))
+    return _below(trace, bound, width)
 
 
 def _pairs(mixture: RationalMixture) -> Iterator[tuple[fmpq, fmpq, fmpq]]:
@@ -76,8 +87,7 @@ def _pairs(mixture: RationalMixture) -> Iterator[tuple[fmpq, fmpq, fmpq]]:
             )
 
 
-def _below(mixture: RationalMixture, bound: Fraction, width: Fraction) -> Enclosure:
+def _below(trace: Fraction, bound: Fraction, width: Fraction) -> Enclosure:
     if bound > width:
         raise UnsupportedInstance("expected components that overlap less than the width.")
-    trace = as_fraction(statistic(mixture).trace)
     return Enclosure(trace - bound, trace)

@@ -34,6 +34,13 @@ class Components:
     precisions: tuple[Fraction, ...]
     gaps: tuple[tuple[Fraction, ...], ...]
 
+    def squared_distance(self, i: int, j: int) -> Fraction:
+        """Return the squared distance of two means in standard deviations."""
+        shifts = (a - b for a, b in zip(self.means[i], self.means[j], strict=True))
+        return sum(
+            (d * d * delta for d, delta in zip(shifts, self.precisions, strict=True)), Fraction(0)
+        )
+
     @property
     def prior_spread(self) -> Fraction:
         """``1/2 sum_ij gaps_ij w_i w_j``."""
@@ -89,14 +96,5 @@ def inverse(matrix: tuple[tuple[Fraction, ...], ...]) -> Matrix:
 
 def squared_diameter(parts: Components) -> Fraction:
     """Return the largest squared distance of two means, in standard deviations."""
-    return max(
-        sum(
-            (
-                (a - b) ** 2 * precision
-                for a, b, precision in zip(one, two, parts.precisions, strict=True)
-            ),
-            Fraction(0),
-        )
-        for one in parts.means
-        for two in parts.means
-    )
+    count = range(len(parts.weights))
+    return max(parts.squared_distance(i, j) for i in count for j in count)

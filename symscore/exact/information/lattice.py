@@ -50,7 +50,7 @@ def lattice_sum(mixture: RationalMixture, width: Fraction) -> Enclosure:
     parts = independent(found, found.law)
     try:
         lattice = choose_lattice(parts, width)
-    except OverflowError:
+    except (ArithmeticError, ValueError):
         raise ResourceLimit(
             "Expected parameters within the range of float64: rescale them."
         ) from None

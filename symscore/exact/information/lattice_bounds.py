@@ -153,7 +153,8 @@ def choose_lattice(parts: Independent, width: Fraction) -> Lattice:
     lines = prod(axis.size for axis in axes[:-1])
     cut = as_fmpq(width) / (64 * lines)
     lattice = Lattice(axes, as_fmpq(short(height)), cut)
-    if lattice.size > MOST_POINTS:
+    # Work grows with the pairs of components; the limit is meant for four.
+    if lattice.size * max(6, len(parts.weights) ** 2) > 6 * MOST_POINTS:
         raise ResourceLimit(
             f"Expected a lattice of at most {MOST_POINTS} points; this mixture at this width needs "
             f"{lattice.size}: ask for fewer digits."

@@ -117,17 +117,24 @@ def _spread(parts: Components, width: Fraction) -> tuple[Fraction, Fraction]:
     """Enclose the integral of the posterior spread."""
     try:
         height, axes = _choice(parts, width)
-    except OverflowError:
+    except (ArithmeticError, ValueError):
         raise ResourceLimit(
             "Expected parameters within the range of float64: rescale them."
         ) from None
     points = prod(axis.size for axis in axes)
-    if points > MOST_POINTS:
+    if points * max(6, len(parts.weights) ** 2) > 6 * MOST_POINTS:
         raise ResourceLimit(
             f"Expected a lattice of at most {MOST_POINTS} points; this width needs {points}: ask "
             "for fewer digits."
         )
-    return spread_on(parts, axes, height, (ceil(1 / width) * points).bit_length() + 24)
+    return spread_on(parts, axes, height, _bits(parts, points, width))
+
+
+def _bits(parts: Components, points: int, width: Fraction) -> int:
+    """Return bits at which the units lost, some hundred a point and pair, are below the width."""
+    pairs = len(parts.weights) ** 2
+    scale = ceil(max(map(max, parts.gaps)) / width)
+    return (scale * points * pairs).bit_length() + 24
 
 
 def spread_on(
@@ -202,8 +209,8 @@ def _sum(parts: Components, axes: list[Axis], bits: int) -> tuple[int, int]:
             total += _line(prefix, tables[-1], pairs, bits)
     points = prod(axis.size for axis in axes)
     # A weight is one unit short, a density two; a product adds both and two of its own.
-    short = 1 + 4 * len(axes)
-    return total, points * (k * short + 3 * len(pairs))
+    missing = 1 + 4 * len(axes)
+    return total, points * (k * missing + 3 * len(pairs))
 
 
 def _line(
@@ -262,9 +269,13 @@ def _aliasing(parts: Components, axes: list[Axis], height: Fraction, bits: int) 
     cosine = cos_below(angle)
     if angle >= Fraction(157, 100) or cosine <= 0:
         raise NotCertified("Expected a strip without zeros of the density.")
-    growth = Fraction(1 << bits, exp_units(height**2 / 2, bits))
+    # Both exponentials are to keep some digits, whatever a unit is elsewhere.
+    fine = bits + ceil(height**2)
+    growth = Fraction(1 << fine, exp_units(height**2 / 2, fine))
     rate = 2 * pi_bounds(bits)[0] * height / max(axis.spacing for axis in axes)
-    q = Fraction(exp_units(rate, bits) + 2, 1 << bits)
+    q = Fraction(exp_units(rate, fine + ceil(rate)) + 2, 1 << fine + ceil(rate))
+    if q >= 1:
+        raise NotCertified("Expected a finer lattice, or a unit of more bits.")
     return growth / cosine * parts.prior_spread * _dual_sum(q, len(axes))
 
 
