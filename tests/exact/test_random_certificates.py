@@ -1,6 +1,6 @@
 """Certificates of random instances, held against quadrature of the direct integral.
 
-The quadrature (mpmath in one dimension, scipy in two, a product rule in three) knows nothing of
+The quadrature (mpmath in one dimension, sums over a fine grid in two and three) knows nothing of
 certificates: it integrates |grad log p|^2 p, and |grad log p - q|^2 p for a random polynomial q, as
 they stand. It is no proof, so the digits compared are those that it reaches.
 """
@@ -10,7 +10,6 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
-from scipy.integrate import dblquad
 
 from symscore.exact import ExactMixture, fisher_information, projection_error
 from symscore.exact.arithmetic.rational import RationalMixture
@@ -75,24 +74,6 @@ def test_instances_on_the_line(seed):
     compare_on_the_line(seed)
 
 
-def compare_in_the_plane(seed: int) -> None:
-    rng = np.random.default_rng([2, seed])
-    n_components = int(rng.integers(2, 5))
-    mixture = random_mixture(rng, n_components, 2, shared=bool(seed % 2), spread=1.5)
-    certificate = fisher_information(mixture, digits=7)
-    oracle = floats(mixture)
-    reach = 9 * float(np.sqrt(oracle.covariances.max()))
-    low, high = oracle.means.min(axis=0) - reach, oracle.means.max(axis=0) + reach
-
-    def integrand(y: float, x: float) -> float:
-        point = np.array([[x, y]])
-        score = oracle.score(point)[0]
-        return float(score @ score * np.exp(oracle.log_density(point)[0]))
-
-    direct, _ = dblquad(integrand, low[0], high[0], low[1], high[1], epsabs=1e-8, epsrel=1e-8)
-    assert abs(direct - float(certificate)) < 1e-6
-
-
 def test_one_instance_in_the_plane():
     compare_on_grid(0, 2)
 
@@ -100,7 +81,6 @@ def test_one_instance_in_the_plane():
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(30))
 def test_instances_in_the_plane(seed):
-    compare_in_the_plane(seed)
     compare_on_grid(seed, 2)
 
 
