@@ -6,10 +6,10 @@ import pytest
 from flint import arb, fmpq
 
 from symscore.errors import NotCertified, UnsupportedInstance
-from symscore.exact import ExactMixture, fisher_information
+from symscore.exact import ExactMixture, check, fisher_information
 from symscore.exact.arithmetic.balls import Enclosure, precision
 from symscore.exact.arithmetic.rational import RationalMixture
-from symscore.exact.information import fisher_line, lattice, lattice_integers
+from symscore.exact.information import fisher_far, fisher_line, lattice, lattice_integers
 from symscore.exact.information.gram_coordinates import components
 from symscore.exact.information.lattice_bounds import Axis, Lattice, aliasing, independent, outside
 from symscore.exact.information.statistic import statistic
@@ -130,23 +130,35 @@ def test_a_strip_with_zeros_of_the_density_is_refused():
         aliasing(parts, grid)
 
 
-def test_the_overlap_bound_is_above_the_overlap():
-    for far in (3, 6, 12):
-        two = ExactMixture(["1/3", "2/3"], [0, far], [1, 1])
-        spread = true_spread(two)
-        found = lattice_far(two)
-        assert spread.upper <= found
+OVERLAPPING = [
+    ExactMixture(["1/3", "2/3"], [0, 3], [1, 1]),
+    ExactMixture(["1/3", "2/3"], [0, 12], [1, 1]),
+    ExactMixture(["1/3", "2/3"], [0, 5], [1, 4]),
+    ExactMixture(["1/2", "1/2"], [0, 0], ["1/9", 2]),
+    ExactMixture(["1/2", "1/2"], [[0, 0], [3, 1]], [EYE, [[2, 1], [1, 2]]]),
+]
 
 
-def lattice_far(two: ExactMixture) -> Fraction:
-    from symscore.exact.information.fisher_far import far_apart, far_apart_in_integers
+@pytest.mark.parametrize("mixture", OVERLAPPING)
+def test_the_overlap_bound_is_above_the_overlap(mixture):
+    rational, wide = RationalMixture.of(mixture), Fraction(10**6)
+    certificate = fisher_information(mixture, digits=8)
+    found = [fisher_far.far_apart(rational, wide), fisher_far.far_apart_again(rational, wide)]
+    if rational.shares_covariance:
+        found.append(fisher_far.far_apart_in_integers(rational, wide))
+    for enclosure in found:
+        assert enclosure.lower <= certificate.upper
+        assert certificate.lower <= enclosure.upper
+        assert float(enclosure.width) == pytest.approx(float(found[0].width), rel=1e-9)
 
-    widths = [
-        route(RationalMixture.of(two), Fraction(10**6)).width
-        for route in (far_apart, far_apart_in_integers)
-    ]
-    assert widths[0] == pytest.approx(widths[1], rel=1e-9)
-    return min(widths)
+
+@pytest.mark.parametrize("far", [10**3, 10**5, 10**40])
+def test_unequal_components_far_apart(far):
+    two = ExactMixture(["1/2", "1/2"], [[0, 0], [far, 1]], [EYE, [[2, 1], [1, 2]]])
+    made = fisher_information(two, digits=20)
+    assert check(made).method != made.method
+    # tr C^-1 is 2 and 4/3, and either counts a half.
+    assert made.lower < Fraction(5, 3) < made.upper
 
 
 def test_a_ball_that_is_not_finite_encloses_nothing():

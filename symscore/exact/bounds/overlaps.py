@@ -18,10 +18,14 @@ The bound is I where components coincide or lie far apart, and may be a third to
 from collections.abc import Callable
 from fractions import Fraction
 
-from flint import arb, fmpq, fmpq_mat
+from flint import arb
 
 from symscore.exact.arithmetic.balls import Enclosure, ball_of, narrowed
-from symscore.exact.arithmetic.rational import RationalMixture, entries
+from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.information.bhattacharyya import (
+    overlap_by_moments,
+    overlap_by_natural_parameters,
+)
 
 Overlap = Callable[[RationalMixture, int, int], arb]
 
@@ -36,7 +40,7 @@ def by_moments(mixture: RationalMixture, width: Fraction) -> Enclosure:
 
     Each end is within `width` of its formula; the interval itself may be wider.
     """
-    return _between(mixture, width, _moment_overlap)
+    return _between(mixture, width, overlap_by_moments)
 
 
 def by_natural_parameters(mixture: RationalMixture, width: Fraction) -> Enclosure:
@@ -48,7 +52,7 @@ def by_natural_parameters(mixture: RationalMixture, width: Fraction) -> Enclosur
     .. math:: \log b_{ij} = A\left( \frac{\eta_i + \eta_j}{2} \right)
         - \frac{A(\eta_i) + A(\eta_j)}{2}.
     """
-    return _between(mixture, width, _natural_overlap)
+    return _between(mixture, width, overlap_by_natural_parameters)
 
 
 def _between(mixture: RationalMixture, width: Fraction, overlap: Overlap) -> Enclosure:
@@ -67,25 +71,3 @@ def _between(mixture: RationalMixture, width: Fraction, overlap: Overlap) -> Enc
 
     lower = max(narrowed(bound, width).lower, Fraction(0))
     return Enclosure(lower, max(narrowed(most, width).upper, lower))
-
-
-def _moment_overlap(mixture: RationalMixture, i: int, j: int) -> arb:
-    first, second = mixture.covariance(i), mixture.covariance(j)
-    middle = (first + second) / 2
-    apart = mixture.mean(i) - mixture.mean(j)
-    (square,) = entries(apart.transpose() * middle.solve(apart))
-    scale = ball_of(first.det() * second.det() / middle.det() ** 2)
-    return scale.root(4) * (-ball_of(square) / 8).exp()
-
-
-def _natural_overlap(mixture: RationalMixture, i: int, j: int) -> arb:
-    first, second = mixture.precision(i), mixture.precision(j)
-    pulls = first * mixture.mean(i), second * mixture.mean(j)
-    apart = _cumulant(first, pulls[0]) + _cumulant(second, pulls[1])
-    middle = _cumulant((first + second) / fmpq(2), (pulls[0] + pulls[1]) / fmpq(2))
-    return (middle - apart / 2).exp()
-
-
-def _cumulant(precision: fmpq_mat, pull: fmpq_mat) -> arb:
-    (square,) = entries(pull.transpose() * precision.solve(pull))
-    return (ball_of(square) - ball_of(precision.det()).log()) / 2

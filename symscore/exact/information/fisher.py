@@ -11,7 +11,11 @@ from symscore.exact.arithmetic.rational import RationalMixture
 from symscore.exact.arithmetic.spec import fields, read_mixture, write_mixture
 from symscore.exact.certificate import Certificate, Claim, Route
 from symscore.exact.information.boxes import spread_by_boxes
-from symscore.exact.information.fisher_far import far_apart, far_apart_in_integers
+from symscore.exact.information.fisher_far import (
+    far_apart,
+    far_apart_again,
+    far_apart_in_integers,
+)
 from symscore.exact.information.fisher_line import (
     departure_on_the_line,
     direct_on_the_line,
@@ -127,6 +131,7 @@ FISHER = Claim(
         for name, route in {
             "bound of the overlap": far_apart,
             "bound of the overlap in integers": far_apart_in_integers,
+            "bound of the overlap by natural parameters": far_apart_again,
             "lattice sum in balls": lattice_sum,
             "lattice sum in integers": _in_integers,
             "ball quadrature of the posterior spread": spread_on_the_line,
