@@ -142,6 +142,8 @@ def test_a_missing_file_is_named(tmp_path):
         {"claim": "fisher-information", "mixture": SHARED, "degree": 3},
         {"claim": "fisher-information", "mixture": SHARED, "digits": "12"},
         {"claim": "fisher-information", "mixture": SHARED, "digits": 10**9},
+        {"claim": "fisher-information", "mixture": SHARED, "digits": 10**5000},
+        {"claim": "fisher-information", "mixture": {1: 2}},
         {"claim": "fisher-information", "mixture": SHARED | {"weights": [0.5, 0.5]}},
         {"claim": "fisher-information", "mixture": SHARED | {"weights": ["1/2", "1/3"]}},
         {"claim": "fisher-information", "mixture": SHARED | {"weights": "1/2"}},

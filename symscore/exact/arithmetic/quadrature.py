@@ -12,7 +12,7 @@ from symscore.exact.arithmetic.rational import RationalMixture
 Integrand = Callable[[acb], acb]
 
 # Subdivisions that one piece may take before the request is refused.
-MOST_EVALUATIONS = 200_000
+MOST_EVALUATIONS = 60_000
 
 
 def integral(integrand: Integrand, knots: Sequence[fmpq]) -> arb:

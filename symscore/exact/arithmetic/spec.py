@@ -167,5 +167,7 @@ def _nested(values: object, where: str, depth: int) -> Any:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, int) and abs(value) > 10**60:
+        return f"an integer of {value.bit_length()} bits"  # Python refuses to print the longest
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:60]}..."
