@@ -28,9 +28,9 @@ def found():
 
 def test_table_is_what_was_found(found):
     assert found.table().splitlines() == [
-        "alpha  sigma  information  degree      rms  cells  degree      rms",
-        "    1  0.000     0.550400       9  0.02354      2       3  0.01102",
-        "  3/5  0.800     0.738486       3  0.01770      1       3  0.01770",
+        "alpha  sigma  information  degree      rms  cells  degree there  rms there",
+        "    1  0.000     0.550400       9  0.02354      2             3    0.01102",
+        "  3/5  0.800     0.738486       3  0.01770      1             3    0.01770",
     ]
 
 

@@ -38,7 +38,7 @@ Item = TypeVar("Item")
 LEAST_RMS = Fraction(1, 10**20)
 
 # The columns of `Needs.shown`.
-SHOWN = ("information", "degree", "rms", "cells", "degree", "rms")
+SHOWN = ("information", "degree", "rms", "cells", "degree there", "rms there")
 
 
 @final

@@ -198,9 +198,9 @@ def plan(
     --------
     >>> found = plan(ExactMixture(["1/2", "1/2"], [-1, 1], [1, 1]), "0.03", alphas=[1, "3/5"])
     >>> print(found.table())
-    alpha  sigma  information  degree      rms  cells  degree      rms
-        1  0.000     0.550400       9  0.02354      2       3  0.01102
-      3/5  0.800     0.738486       3  0.01770      1       3  0.01770
+    alpha  sigma  information  degree      rms  cells  degree there  rms there
+        1  0.000     0.550400       9  0.02354      2             3    0.01102
+      3/5  0.800     0.738486       3  0.01770      1             3    0.01770
     """
     law, bound = RationalMixture.of(mixture), error_asked_for(rms)
     levels = tuple(_level(alpha) for alpha in alphas)

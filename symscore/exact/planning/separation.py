@@ -128,9 +128,9 @@ def separation_plan(
     Examples
     --------
     >>> print(separation_plan([1, 4], "0.03").table())
-    mu  information  degree      rms  cells  degree      rms
-     1     0.550400       9  0.02354      2       3  0.01102
-     4      0.99843      39  0.02831      2       1  0.02132
+    mu  information  degree      rms  cells  degree there  rms there
+     1     0.550400       9  0.02354      2             3    0.01102
+     4      0.99843      39  0.02831      2             1    0.02132
     """
     bound = error_asked_for(rms)
     values = sorted({positive(mu, "separations") for mu in separations})
