@@ -144,6 +144,11 @@ def dot(left: Row, right: Row) -> fmpq:
     return sum((a * b for a, b in zip(left, right, strict=True)), fmpq(0))
 
 
+def trace(matrix: fmpq_mat) -> fmpq:
+    """Return the sum of the diagonal."""
+    return sum((matrix[i, i] for i in range(matrix.nrows())), fmpq(0))
+
+
 def _row(values: tuple[Expr, ...], name: str) -> Row:
     return tuple(_rational(value, name) for value in values)
 

@@ -22,11 +22,11 @@ from functools import reduce
 
 from flint import acb, arb, arb_series, ctx, fmpq
 
-from symscore.errors import NotCertified, UnsupportedInstance
+from symscore.errors import NotCertified
 from symscore.exact.arithmetic.balls import Enclosure, ball_of, narrowed, precision
 from symscore.exact.arithmetic.quadrature import integral, support, tail_mass, tail_square
 from symscore.exact.arithmetic.rational import RationalMixture
-from symscore.exact.information.statistic import statistic
+from symscore.exact.information.statistic import line_statistic
 
 TAYLOR_ORDER = 24
 MOST_INTERVALS = 20_000
@@ -42,7 +42,7 @@ def by_quadrature(mixture: RationalMixture, width: Fraction) -> Enclosure:
     NotCertified
         If the width is not reached.
     """
-    law = _law(mixture)
+    law = line_statistic(mixture).law
     if law is None:
         return Enclosure(Fraction(0), Fraction(0))
 
@@ -69,7 +69,7 @@ def by_taylor(mixture: RationalMixture, width: Fraction) -> Enclosure:
     NotCertified
         If the width is not reached.
     """
-    law = _law(mixture)
+    law = line_statistic(mixture).law
     if law is None:
         return Enclosure(Fraction(0), Fraction(0))
     digits = width.denominator.bit_length() - width.numerator.bit_length() + 8
@@ -94,15 +94,6 @@ def mean_component_entropy(mixture: RationalMixture) -> arb:
         log_det = ball_of(mixture.covariance(i).det()).log()
         total += ball_of(weight) * (mixture.dim * ((2 * arb.pi()).log() + 1) + log_det) / 2
     return total
-
-
-def _law(mixture: RationalMixture) -> RationalMixture | None:
-    found = statistic(mixture)
-    if found.rank > 1:
-        raise UnsupportedInstance(
-            f"expected components that one linear statistic tells apart, these need {found.rank}."
-        )
-    return found.law
 
 
 def _entropy(law: RationalMixture) -> arb:

@@ -15,7 +15,6 @@ of :mod:`symscore.exact.bounds.label_information` has, in any dimension and with
 The bound is I where components coincide or lie far apart, and may be a third too small between.
 """
 
-from collections.abc import Callable
 from fractions import Fraction
 
 from flint import arb
@@ -23,11 +22,10 @@ from flint import arb
 from symscore.exact.arithmetic.balls import Enclosure, ball_of, narrowed
 from symscore.exact.arithmetic.rational import RationalMixture
 from symscore.exact.information.bhattacharyya import (
+    Overlap,
     overlap_by_moments,
     overlap_by_natural_parameters,
 )
-
-Overlap = Callable[[RationalMixture, int, int], arb]
 
 
 def by_moments(mixture: RationalMixture, width: Fraction) -> Enclosure:

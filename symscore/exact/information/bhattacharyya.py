@@ -1,9 +1,13 @@
 r"""Overlaps of the components of a mixture, :math:`b_{ij} = \int \sqrt{N_i N_j}`, two formulas."""
 
+from collections.abc import Callable
+
 from flint import arb, fmpq, fmpq_mat
 
 from symscore.exact.arithmetic.balls import ball_of
 from symscore.exact.arithmetic.rational import RationalMixture, entries
+
+Overlap = Callable[[RationalMixture, int, int], arb]
 
 
 def overlap_by_moments(mixture: RationalMixture, i: int, j: int) -> arb:

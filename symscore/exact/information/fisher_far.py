@@ -22,8 +22,9 @@ from flint import arb, fmpq, fmpq_mat
 from symscore.errors import UnsupportedInstance
 from symscore.exact.arithmetic.balls import Enclosure, as_fraction, ball_of, precision
 from symscore.exact.arithmetic.integers import exp_units, root_above
-from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.arithmetic.rational import RationalMixture, trace
 from symscore.exact.information.bhattacharyya import (
+    Overlap,
     overlap_by_moments,
     overlap_by_natural_parameters,
 )
@@ -33,7 +34,6 @@ from symscore.exact.information.statistic import statistic
 # Of a bound that is only to be below a width.
 BITS = 128
 
-Overlap = Callable[[RationalMixture, int, int], arb]
 SquareGap = Callable[[RationalMixture, int, int], fmpq]
 
 
@@ -58,11 +58,11 @@ def far_apart_again(mixture: RationalMixture, width: Fraction) -> Enclosure:
         If the components overlap too much for the width.
     """
     bound = _bound(mixture, overlap_by_natural_parameters, _gap_of_products)
-    trace = sum(
-        (weight * _trace(mixture.covariance(i).inv()) for i, weight in enumerate(mixture.weights)),
+    total = sum(
+        (weight * trace(mixture.covariance(i).inv()) for i, weight in enumerate(mixture.weights)),
         fmpq(0),
     )
-    return _below(as_fraction(trace), bound, width)
+    return _below(as_fraction(total), bound, width)
 
 
 def far_apart_in_integers(mixture: RationalMixture, width: Fraction) -> Enclosure:
@@ -90,8 +90,8 @@ def far_apart_in_integers(mixture: RationalMixture, width: Fraction) -> Enclosur
         bits = BITS + width.denominator.bit_length() + gap.numerator.bit_length()
         factor = Fraction(exp_units(exponent, bits) + 2, 1 << bits)
         bound += gap / 2 * root_above(weights[i] * weights[j]) * factor
-    trace = sum((row[i] for i, row in enumerate(matrix)), Fraction(0))
-    return _below(trace, bound, width)
+    total = sum((row[i] for i, row in enumerate(matrix)), Fraction(0))
+    return _below(total, bound, width)
 
 
 def _bound(mixture: RationalMixture, overlap: Overlap, square_gap: SquareGap) -> Fraction:
@@ -110,7 +110,7 @@ def _gap_of_difference(mixture: RationalMixture, i: int, j: int) -> fmpq:
     slope = second - first
     middle = (first + second).inv()
     at_mean = slope * (middle * (pulls[0] + pulls[1])) + pulls[0] - pulls[1]
-    return 2 * _trace(slope * middle * slope) + _inner(at_mean, at_mean)
+    return 2 * trace(slope * middle * slope) + _inner(at_mean, at_mean)
 
 
 def _gap_of_products(mixture: RationalMixture, i: int, j: int) -> fmpq:
@@ -123,20 +123,16 @@ def _gap_of_products(mixture: RationalMixture, i: int, j: int) -> fmpq:
 
     def product(a: int, b: int) -> fmpq:
         spread = precisions[a] * both.solve(precisions[b])
-        return 2 * _trace(spread) + _inner(scores[a], scores[b])
+        return 2 * trace(spread) + _inner(scores[a], scores[b])
 
     return product(0, 0) + product(1, 1) - 2 * product(0, 1)
-
-
-def _trace(matrix: fmpq_mat) -> fmpq:
-    return sum((matrix[i, i] for i in range(matrix.nrows())), fmpq(0))
 
 
 def _inner(one: fmpq_mat, two: fmpq_mat) -> fmpq:
     return (one.transpose() * two)[0, 0]
 
 
-def _below(trace: Fraction, bound: Fraction, width: Fraction) -> Enclosure:
+def _below(total: Fraction, bound: Fraction, width: Fraction) -> Enclosure:
     if bound > width:
         raise UnsupportedInstance("expected components that overlap less than the width.")
-    return Enclosure(trace - bound, trace)
+    return Enclosure(total - bound, total)

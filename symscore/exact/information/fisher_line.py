@@ -14,7 +14,7 @@ from symscore.exact.arithmetic.quadrature import (
     weighted_densities,
 )
 from symscore.exact.arithmetic.rational import RationalMixture, dot
-from symscore.exact.information.statistic import Gap, Statistic, statistic
+from symscore.exact.information.statistic import Gap, Statistic, line_statistic
 
 
 def spread_on_the_line(mixture: RationalMixture, width: Fraction) -> Enclosure:
@@ -35,11 +35,7 @@ def spread_on_the_line(mixture: RationalMixture, width: Fraction) -> Enclosure:
     NotCertified
         If the width is not reached.
     """
-    found = statistic(mixture)
-    if found.rank > 1:
-        raise UnsupportedInstance(
-            f"expected components that one linear statistic tells apart, these need {found.rank}."
-        )
+    found = line_statistic(mixture)
     return narrowed(lambda bits: ball_of(found.trace) - _spread(found), width)
 
 
@@ -80,12 +76,10 @@ def departure_on_the_line(mixture: RationalMixture, width: Fraction) -> Enclosur
     NotCertified
         If the width is not reached.
     """
-    found = statistic(mixture)
-    if found.rank > 1 or found.law is None:
-        raise UnsupportedInstance(
-            f"expected components that one linear statistic tells apart, these need {found.rank}."
-        )
+    found = line_statistic(mixture)
     law = found.law
+    if law is None:
+        raise UnsupportedInstance("expected components that differ.")
     known = found.trace - _mean_square_gap(found, law)
     return narrowed(lambda bits: ball_of(known) + _departure(found, law), width)
 

@@ -25,7 +25,8 @@ from typing import final
 
 from flint import fmpq, fmpq_mat
 
-from symscore.exact.arithmetic.rational import RationalMixture, Row, entries
+from symscore.errors import UnsupportedInstance
+from symscore.exact.arithmetic.rational import RationalMixture, Row, entries, trace
 
 
 @final
@@ -82,7 +83,7 @@ def statistic(mixture: RationalMixture) -> Statistic:
     >>> found.rank, found.trace, found.law.means
     (1, 2, ((-1,), (1,)))
     """
-    count, dim = mixture.n_components, mixture.dim
+    count = mixture.n_components
     precisions = [mixture.precision(i) for i in range(count)]
     pulls = [precision * mixture.mean(i) for i, precision in enumerate(precisions)]
     spanning = [
@@ -93,16 +94,15 @@ def statistic(mixture: RationalMixture) -> Statistic:
             list(entries(pulls[0] - pulls[i])),
         )
     ]
-    trace = sum(
+    total = sum(
         (
-            weight * precision[j, j]
+            weight * trace(precision)
             for weight, precision in zip(mixture.weights, precisions, strict=True)
-            for j in range(dim)
         ),
         fmpq(0),
     )
     if not any(map(any, spanning)):
-        return Statistic(0, None, (), trace)
+        return Statistic(0, None, (), total)
     rows, rank = fmpq_mat(spanning).rref()
     basis = fmpq_mat([rows.tolist()[i] for i in range(rank)])
     # A symmetric matrix with columns in the span of the basis is (A T^t (T T^t)^-1) T.
@@ -116,4 +116,20 @@ def statistic(mixture: RationalMixture) -> Statistic:
         )
         for i, j in combinations(range(count), 2)
     )
-    return Statistic(rank, mixture.image(basis), gaps, trace)
+    return Statistic(rank, mixture.image(basis), gaps, total)
+
+
+def line_statistic(mixture: RationalMixture) -> Statistic:
+    """Return the statistic of a mixture that has one coordinate, or none.
+
+    Raises
+    ------
+    UnsupportedInstance
+        If the components differ along more than one direction.
+    """
+    found = statistic(mixture)
+    if found.rank > 1:
+        raise UnsupportedInstance(
+            f"expected components that one linear statistic tells apart, these need {found.rank}."
+        )
+    return found

@@ -24,7 +24,7 @@ from typing import final
 
 from flint import fmpq, fmpq_mat
 
-from symscore.exact.arithmetic.rational import RationalMixture
+from symscore.exact.arithmetic.rational import RationalMixture, trace
 from symscore.exact.information.statistic import statistic
 
 
@@ -77,8 +77,4 @@ def reduced(mixture: RationalMixture) -> Reduction | None:
     rows = fmpq_mat(echelon.tolist()[:rank])
     metric = rows * rows.transpose()
     seen = metric * found.law.precision(0)
-    return Reduction(found.law, rows, metric, _trace(mixture.precision(0)) - _trace(seen))
-
-
-def _trace(matrix: fmpq_mat) -> fmpq:
-    return sum((matrix[i, i] for i in range(matrix.nrows())), fmpq(0))
+    return Reduction(found.law, rows, metric, trace(mixture.precision(0)) - trace(seen))
