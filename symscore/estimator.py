@@ -23,7 +23,7 @@ from symscore.io.inputs import finite_rows, group_labels, seed_of
 from symscore.io.mixing import mixing_of
 from symscore.io.reporter import reporter
 from symscore.learn.growing import ANEW, NO_SUMS, GrowingFit
-from symscore.learn.hard import HardLadder
+from symscore.learn.hard_ladder import HardLadder
 from symscore.learn.ladder import ScoreLadder
 from symscore.learn.score_statistics import ScoreStatistics
 from symscore.learn.select import Progress

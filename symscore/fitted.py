@@ -17,7 +17,7 @@ from symscore.flow.flow import NO_FLOW, ScoreFlow
 from symscore.flow.soften import softened
 from symscore.io.inputs import finite_rows, seed_of
 from symscore.learn.growing import NO_SUMS
-from symscore.learn.hard import HardLadder
+from symscore.learn.hard_ladder import HardLadder
 from symscore.learn.ladder import ScoreLadder
 
 

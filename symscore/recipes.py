@@ -7,7 +7,7 @@ import numpy as np
 
 from symscore.arrays import FloatArray
 from symscore.errors import BadOption
-from symscore.learn.hard import HardLadder
+from symscore.learn.hard_ladder import HardLadder
 from symscore.learn.ladder import ScoreLadder
 from symscore.learn.recipes.auto import Auto
 from symscore.learn.recipes.hard_cells import HardCells
@@ -58,7 +58,7 @@ class Recipe(Protocol):
         Returns
         -------
         ScoreLadder or HardLadder
-            A :class:`~symscore.learn.hard.HardLadder` draws and has no density.
+            A :class:`~symscore.learn.hard_ladder.HardLadder` draws and has no density.
         LadderReport
         """
 

@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 import symscore
 from symscore import ScoreDensity, ScoreFlow
 from symscore.errors import BadOption, NoDensity
-from symscore.learn.hard import HardLadder
+from symscore.learn.hard_ladder import HardLadder
 from symscore.learn.ladder import ScoreLadder
 from symscore.mixture import GaussianMixture
 from symscore.recipes import Auto, HardCells

@@ -21,7 +21,7 @@ from symscore.flow.kernels import (
 )
 from symscore.flow.marginals import Conditional, Marginal
 from symscore.flow.modes import MIN_DEPTH, Modes, find_modes
-from symscore.learn.hard import HardLadder
+from symscore.learn.hard_ladder import HardLadder
 from symscore.learn.ladder import ScoreLadder
 from symscore.learn.packed import Packed, pack
 from symscore.mixture import LOG_2PI

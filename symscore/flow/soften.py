@@ -5,7 +5,7 @@ import numpy as np
 from symscore.flow.charts import Chart
 from symscore.flow.check import StepCheck, make_bijective
 from symscore.flow.flow import ScoreFlow
-from symscore.learn.hard import HardLadder
+from symscore.learn.hard_ladder import HardLadder
 
 CHECKED = 400  # draws
 

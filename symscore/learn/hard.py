@@ -10,13 +10,10 @@ from numpy.typing import ArrayLike
 from scipy.linalg import solve
 
 from symscore.arrays import FloatArray, as_points, blocks, check_shape, frozen
-from symscore.errors import BadData, BadOption
-from symscore.learn.diffusion import reverse_diffusion
-from symscore.learn.frame import Whitening
+from symscore.errors import BadOption
 from symscore.learn.hermite import degree_of, hermite_tables, n_features
-from symscore.learn.ladder import ScoreLadder
 from symscore.mixture import GaussianMixture
-from symscore.schedule import NoiseLevel, Schedule
+from symscore.schedule import NoiseLevel
 
 ROWS = 2048  # rows per block of the sums; fixed, so that their order does not depend on the machine
 REACH = 2.0  # radius of the ball over the largest norm of a row: it stops explosions, not tails
@@ -117,74 +114,6 @@ class HardScore:
         """Return the learned score at x_t = x, shape (n, d)."""
         points = as_points("x", x, self.dim)
         return (self.level.alpha * self.denoise(points) - points) / self.level.sigma**2
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class HardLadder:
-    """Scores with hard cells at every level of a schedule, and their soft twin.
-
-    The score jumps where two cells meet. Its probability flow is then no bijection and has no
-    density; :meth:`soften` has one.
-
-    Parameters
-    ----------
-    fields : tuple of HardScore
-        From noise to data, in whitened coordinates.
-    soft : ScoreLadder
-        The twin: same rows, levels, cells, degree and ridge, with Gaussian gates and damped
-        polynomials.
-
-    Raises
-    ------
-    BadData
-        Where the levels or the dimension of the two differ.
-    """
-
-    fields: tuple[HardScore, ...]
-    soft: ScoreLadder
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "fields", tuple(self.fields))
-        if self.levels != self.soft.levels or any(f.dim != self.dim for f in self.fields):
-            raise BadData("Expected fields of the levels and the dimension of their soft twin.")
-
-    @property
-    def frame(self) -> Whitening:
-        """The frame in which the fields live."""
-        return self.soft.frame
-
-    @property
-    def schedule(self) -> Schedule:
-        """The noise levels."""
-        return self.soft.schedule
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the d columns."""
-        return self.soft.names
-
-    @property
-    def dim(self) -> int:
-        """Dimension d."""
-        return self.soft.dim
-
-    @property
-    def levels(self) -> tuple[NoiseLevel, ...]:
-        """The noise level of every field, from noise to data."""
-        return tuple(field.level for field in self.fields)
-
-    def at(self, i: int) -> HardScore:
-        """Return the field of level i; it acts on whitened coordinates (``frame``)."""
-        return self.fields[i]
-
-    def soften(self) -> ScoreLadder:
-        """Return the twin with soft cells, whose probability flow can have a density."""
-        return self.soft
-
-    def draw(self, n: int, *, rng: np.random.Generator) -> FloatArray:
-        """Draw n points (n, d) by the papers' reverse diffusion, in the coordinates of the data."""
-        return self.frame.unwhiten(reverse_diffusion(self.fields, self.schedule.end, n, rng=rng))
 
 
 def fit_hard_score(

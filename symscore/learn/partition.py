@@ -116,6 +116,34 @@ class EMCells:
         return mixture, log_density
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class GivenCells:
+    """Components that were found in another way; `name` says which."""
+
+    crude: GaussianMixture
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def n_cells(self) -> int:
+        """Number of the components."""
+        return self.crude.n_components
+
+    def fit(
+        self,
+        x: FloatArray,
+        weights: FloatArray,
+        *,
+        seed: int,
+        start: GaussianMixture | None = None,
+    ) -> GaussianMixture:
+        """Return the components; neither the rows nor `start` change them."""
+        return self.crude
+
+
 def _labels(x: FloatArray, weights: FloatArray, n_cells: int, seed: int) -> np.ndarray:
     """K-means labels; cells with too few effective points give theirs to the nearest centre."""
     n_cells = max(1, min(n_cells, len(x) // smallest_cell(x.shape[1])))

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -11,9 +11,10 @@ from symscore.arrays import FloatArray
 from symscore.errors import OutliersLeftOut, caller_level
 from symscore.learn.frame import Whitening, fit_whitening, whitened_step
 from symscore.learn.partition import smallest_cell
-from symscore.learn.report import Spike
+from symscore.learn.report import Finding, LadderReport, LevelChoice, MixtureGain, Spike
 from symscore.learn.rows import canonical
 from symscore.learn.screening import clipped_tails, find_spikes, isolated_rows
+from symscore.learn.select import Candidate
 from symscore.mixture import GaussianMixture
 from symscore.schedule import Schedule
 
@@ -62,6 +63,40 @@ class Prepared:
         smallest = min(np.linalg.eigvalsh(m.covariances).min() for m in crudes) ** 0.5
         smoothing = max(sharpness * smallest, BLUR * self.rounding)
         return Schedule.up_to(1 / smoothing, max_ratio=max_ratio), smoothing
+
+    def in_frame(self, frame: Whitening) -> "Prepared":
+        """Return the same rows in another frame, for recipes whose noise is not whitened."""
+        rows = self.frame.unwhiten(self.x)
+        return replace(self, x=frame.whiten(rows), frame=frame, rounding=whitened_step(frame, rows))
+
+    def report(
+        self,
+        *,
+        n_rows: int,
+        smoothing: float,
+        levels: Sequence[LevelChoice],
+        tried: Sequence[Candidate],
+        n_folds: int = 0,
+        gain: MixtureGain | None = None,
+        findings: Sequence[Finding] = (),
+        parameters: GaussianMixture | None = None,
+    ) -> LadderReport:
+        """Return the report on a ladder learned from these rows, of `n_rows` that were given."""
+        return LadderReport(
+            n_rows=n_rows,
+            n_distinct=len(self.x),
+            n_effective=self.n_effective,
+            n_folds=n_folds,
+            smoothing=smoothing,
+            rounding=self.rounding,
+            levels=tuple(levels),
+            tried=tuple(tried),
+            gain=gain,
+            spikes=self.spikes,
+            left_out=self.left_out,
+            findings=tuple(findings),
+            parameters=parameters,
+        )
 
 
 def prepare(

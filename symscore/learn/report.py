@@ -1,10 +1,11 @@
 """What a recipe tried, what it chose, and what it noticed about the data."""
 
-from dataclasses import asdict, dataclass
-from math import isnan
+from dataclasses import asdict, dataclass, replace
+from math import isnan, nan
 from typing import Any, final
 
 from symscore.learn.select import Candidate
+from symscore.mixture import GaussianMixture
 
 
 @final
@@ -35,6 +36,11 @@ class LevelChoice:
     risk: float
     error: float
     mixture_risk: float
+
+    @classmethod
+    def unjudged(cls, kappa: float, candidate: Candidate, n_cells: int) -> "LevelChoice":
+        """Return the choice of a recipe that holds nothing out: one candidate, and no risks."""
+        return cls(kappa, (candidate,), (1.0,), n_cells, nan, nan, nan)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON; figures of what was not held out are None."""
@@ -98,6 +104,18 @@ class Spike:
 
 
 @final
+@dataclass(frozen=True)
+class Finding:
+    """One line of what a recipe found on its way, under a name of at most 15 characters."""
+
+    name: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.name:<15} {self.text}"
+
+
+@final
 @dataclass(frozen=True, kw_only=True)
 class LadderReport:
     """How a ladder was learned.
@@ -124,6 +142,10 @@ class LadderReport:
         Values with a mass of their own, which a density cannot show.
     left_out : tuple of int
         Positions of isolated rows so far out that they were left out.
+    findings : tuple of Finding
+        What the recipe found on its way, in its own words.
+    parameters : GaussianMixture or None
+        The mixture that a parametric recipe recovered, in the coordinates of the data.
     """
 
     n_rows: int
@@ -137,14 +159,19 @@ class LadderReport:
     gain: MixtureGain | None = None
     spikes: tuple[Spike, ...] = ()
     left_out: tuple[int, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    parameters: GaussianMixture | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain numbers, strings, lists and dicts, ready for JSON."""
-        plain = asdict(self)
+        plain = asdict(replace(self, parameters=None))
         plain["levels"] = [level.to_dict() for level in self.levels]
         plain["tried"] = [str(candidate) for candidate in self.tried]
-        for name in ("spikes", "left_out"):
+        for name in ("spikes", "left_out", "findings"):
             plain[name] = list(plain[name])
+        if self.parameters is not None:
+            parts = ("weights", "means", "covariances")
+            plain["parameters"] = {part: getattr(self.parameters, part).tolist() for part in parts}
         return plain
 
     def __str__(self) -> str:
@@ -167,7 +194,7 @@ class LadderReport:
         ]
         if self.left_out:
             lines.append(f"left out        {len(self.left_out)} isolated rows")
-        return lines
+        return lines + [str(finding) for finding in self.findings]
 
     def _table(self) -> list[str]:
         """One line for every stretch of levels that share a choice."""

@@ -13,7 +13,7 @@ from symscore import ScoreDensity, arrays
 from symscore.arrays import FloatArray
 from symscore.errors import BadData, OutliersLeftOut, TooFewRows
 from symscore.flow.flow import ScoreFlow
-from symscore.learn.hard import HardLadder
+from symscore.learn.hard_ladder import HardLadder
 from symscore.learn.ladder import ScoreLadder
 from symscore.recipes import Auto, HardCells, LadderReport, Recipe, recipe_of
 from tests.flows import random_mixture

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from symscore.errors import BadData, BadOption
-from symscore.learn.hard import HardLadder, HardScore, cell_features, fit_hard_score
+from symscore.learn.hard import HardScore, cell_features, fit_hard_score
+from symscore.learn.hard_ladder import HardLadder
 from symscore.learn.recipes.hard_cells import HardCells
 from symscore.learn.reference import hermite
 from symscore.learn.report import LadderReport
@@ -198,7 +199,7 @@ def test_the_soft_twin_has_the_same_design(fitted):
     assert soft.levels == ladder.levels
     assert soft.names == ladder.names == NAMES
     assert ladder.frame is soft.frame
-    assert len(report.levels) == len(ladder.fields) == 2 * ladder.schedule.n_steps
+    assert len(report.levels) == len(ladder.fields) == 2 * ladder.soft.schedule.n_steps
     for one, other, said in zip(ladder.fields, soft.fields, report.levels, strict=True):
         assert one.crude is other.crude
         assert one.degree == other.degree == said.candidates[0].degree == 2
@@ -209,9 +210,14 @@ def test_the_soft_twin_has_the_same_design(fitted):
     assert ladder.at(3) is ladder.fields[3]
 
 
-def test_fields_of_another_ladder_are_refused(fitted):
-    with pytest.raises(BadData, match="levels and the dimension"):
-        HardLadder(fitted[0].fields[:-1], fitted[0].soft)
+def test_fields_that_do_not_belong_together_are_refused(fitted):
+    hard = fitted[0]
+    with pytest.raises(BadData, match="noise that falls"):
+        HardLadder(hard.fields[::-1], hard.end, hard.soft)
+    with pytest.raises(BadData, match="noise that falls"):
+        HardLadder(hard.fields, hard.levels[0], hard.soft)
+    with pytest.raises(BadData, match="dimension 2"):
+        HardLadder((), hard.end, hard.soft)
 
 
 def test_one_column_and_progress(x):
@@ -220,7 +226,8 @@ def test_one_column_and_progress(x):
         x[:, :1], np.ones(300), None, ("a",), seed=0, progress=lambda *c: calls.append(c)
     )
     assert ladder.dim == 1
-    assert calls[-1] == ("fitting levels", len(ladder.fields), len(ladder.fields))
+    size = len(ladder.fields)
+    assert {("fitting levels", size, size), ("fitting soft cells", size, size)} <= set(calls)
 
 
 def test_too_few_rows_are_refused(x):

@@ -8,12 +8,13 @@ import numpy as np
 
 from symscore.arrays import FloatArray
 from symscore.errors import BadData, BadOption
-from symscore.learn.hard import HardLadder, HardScore, fit_hard_score
-from symscore.learn.ladder import ScoreLadder
+from symscore.learn.hard import HardScore, fit_hard_score
+from symscore.learn.hard_ladder import HardLadder
 from symscore.learn.partition import KMeansCells
 from symscore.learn.prepared import prepare
 from symscore.learn.report import LadderReport, LevelChoice
 from symscore.learn.select import Candidate, Progress, Sample
+from symscore.learn.twin import TwinOptions, soft_twin
 from symscore.mixture import GaussianMixture
 from symscore.schedule import NoiseLevel
 
@@ -104,36 +105,16 @@ class HardCells:
         schedule, smoothing = ready.schedule(
             [crude], sharpness=self.sharpness, max_ratio=self.max_ratio
         )
-        hard, soft = [], []
-        for level, kappa in enumerate(schedule.field_kappas.tolist()):
+        hard, kappas = [], schedule.field_kappas.tolist()
+        for level, kappa in enumerate(kappas):
             hard.append(self._hard(sample, crude, level, kappa))
-            sums = sample.all_statistics(
-                crude, level, kappa, degree=self.degree, rho=self.rho, pairs=self.pairs
-            )
-            soft.append(sums.field(self.degree, self.ridge))
-            progress("fitting levels", level + 1, 2 * schedule.n_steps)
-        ladder = HardLadder(
-            tuple(hard), ScoreLadder(ready.frame, schedule, tuple(soft), tuple(names))
-        )
-        choice = (Candidate(cells, self.degree, self.ridge, self.rho),)
-        report = LadderReport(
-            n_rows=len(x),
-            n_distinct=n,
-            n_effective=ready.n_effective,
-            n_folds=0,
-            smoothing=smoothing,
-            rounding=ready.rounding,
-            levels=tuple(
-                LevelChoice(
-                    field.level.kappa, choice, (1.0,), crude.n_components, np.nan, np.nan, np.nan
-                )
-                for field in hard
-            ),
-            tried=choice,
-            spikes=ready.spikes,
-            left_out=ready.left_out,
-        )
-        return ladder, report
+            progress("fitting levels", level + 1, len(kappas))
+        how = TwinOptions(self.degree, self.ridge, self.rho, self.pairs)
+        soft = soft_twin(sample, crude, schedule, ready.frame, names, how, progress=progress)
+        candidate = Candidate(cells, self.degree, self.ridge, self.rho)
+        levels = [LevelChoice.unjudged(f.level.kappa, candidate, len(crude.means)) for f in hard]
+        report = ready.report(n_rows=len(x), smoothing=smoothing, levels=levels, tried=[candidate])
+        return HardLadder(tuple(hard), schedule.end, soft), report
 
     def _hard(self, sample: Sample, crude: GaussianMixture, level: int, kappa: float) -> HardScore:
         """Fit a level with the noise that its soft twin uses."""
