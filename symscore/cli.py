@@ -52,7 +52,7 @@ def fit(
     output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
     columns: Annotated[str, typer.Option(help="Comma-separated columns; all by default.")] = "",
     weights: Annotated[str, typer.Option(help="Column of row weights.")] = "",
-    recipe: Annotated[str, typer.Option(help="How to learn; only `auto` so far.")] = "auto",
+    recipe: Annotated[str, typer.Option(help="How to learn: auto or ddpm-gradient.")] = "auto",
     seed: Seed = 0,
     quiet: Quiet = False,
     json: Json = False,
@@ -62,13 +62,7 @@ def fit(
     from symscore.io.model_file import save
     from symscore.io.tables import read_table
 
-    if recipe == "hard-cells":
-        raise NoDensity(
-            "Expected --recipe auto; got 'hard-cells': a model file holds a density, and hard "
-            "cells have none. In Python, ScoreDensity(HardCells()).fit(...).soften().flow_ has one."
-        )
-    if recipe != "auto":
-        raise BadOption(f"Expected --recipe auto; got {recipe!r}.")
+    _require_recipe_with_density(recipe)
     chosen = [name.strip() for name in columns.split(",")] if columns else None
     table = read_table(data, columns=chosen, weights=weights or None)
     _require_folder(output)
@@ -264,6 +258,19 @@ def _mode_figures(modes: "Modes") -> dict[str, Any]:
         "draws_for_modes": modes.n_draws,
         "draws_unassigned": modes.n_unassigned,
     }
+
+
+def _require_recipe_with_density(name: str) -> None:
+    """Refuse a recipe that is none, or whose fit has no density to write."""
+    from symscore.recipes import NAMED
+
+    if name not in NAMED:
+        raise BadOption(f"Expected --recipe auto or ddpm-gradient; got {name!r}.")
+    if name not in {"auto", "ddpm-gradient"}:
+        raise NoDensity(
+            f"Expected --recipe auto or ddpm-gradient; got {name!r}: a model file holds a density, "
+            "and hard cells have none. In Python, ScoreDensity(...).fit(...).soften() has one."
+        )
 
 
 def _require_folder(output: Path) -> None:

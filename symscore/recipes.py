@@ -1,6 +1,6 @@
 """Recipes: ways to learn a ladder of scores from data, as options of the estimator."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -10,16 +10,23 @@ from symscore.errors import BadOption
 from symscore.learn.hard_ladder import HardLadder
 from symscore.learn.ladder import ScoreLadder
 from symscore.learn.recipes.auto import Auto
+from symscore.learn.recipes.ddpm_gradient import DDPMGradient
+from symscore.learn.recipes.general_mixture import GeneralMixture
 from symscore.learn.recipes.hard_cells import HardCells
+from symscore.learn.recipes.warm_start_voronoi import WarmStartVoronoi
 from symscore.learn.report import LadderReport, LevelChoice
 from symscore.learn.select import Progress
 
 __all__ = [
+    "NAMED",
     "Auto",
+    "DDPMGradient",
+    "GeneralMixture",
     "HardCells",
     "LadderReport",
     "LevelChoice",
     "Recipe",
+    "WarmStartVoronoi",
     "recipe_of",
 ]
 
@@ -63,16 +70,30 @@ class Recipe(Protocol):
         """
 
 
+NAMED: dict[str, Callable[[], Recipe]] = {
+    "auto": Auto,
+    "ddpm-gradient": DDPMGradient,
+    "general-mixture": GeneralMixture,
+    "warm-start-voronoi": WarmStartVoronoi,
+    "hard-cells": HardCells,
+}
+
+
 def recipe_of(value: Recipe | str) -> Recipe:
-    """Return the recipe that an option stands for; "auto" is the default one.
+    """Return the recipe that an option stands for; a name is that of one with its defaults.
+
+    The names are "auto" and the other keys of ``NAMED``.
 
     Raises
     ------
     BadOption
-        Where it is neither "auto" nor an object with a method ``fit``.
+        Where it is neither a name nor an object with a method ``fit``.
     """
-    if isinstance(value, str) and value == "auto":
-        return Auto()
+    if isinstance(value, str) and value in NAMED:
+        return NAMED[value]()
     if isinstance(value, type) or not isinstance(value, Recipe):
-        raise BadOption(f"Expected recipe 'auto' or a recipe object; got {value!r}.")
+        others = ", ".join(repr(name) for name in NAMED if name != "auto")
+        raise BadOption(
+            f"Expected recipe 'auto' or a recipe object, or one of {others}; got {value!r}."
+        )
     return value

@@ -11,18 +11,23 @@ from scipy.integrate import trapezoid
 from symscore.arrays import FloatArray
 from symscore.learn.combine import Combination, batch_sums, combine
 from symscore.learn.hermite import n_features
+from symscore.learn.merging import MergedCells
 from symscore.learn.partition import EMCells, Partition
 from symscore.learn.select import Candidate, Cells, CrossFit, Progress, Sample, cross_fit
+from symscore.learn.stack import held_out
+from symscore.learn.subspace import SubspaceCells
 
 CHEAP = 100  # features of a candidate that is tried before its cells have won
 RACE_ROWS = 5000  # with more rows than this, partitions are raced on so many first ...
 RACED = (0.3, 0.5, 0.7, 0.9)  # ... at these places along the ladder
 SURVIVORS = 3  # partitions kept at each of these
 WORTH = 2.0  # standard errors that a gain must exceed for what is simpler to be left
+AVERAGED = 0.0  # standard errors that combinations must gain on the best candidates alone
 FEW = 6  # components of a mixture that is simpler than what gains less ...
-SURE = 3.0  # ... standard errors on it: of many candidates the best seems to gain 2.6 by chance
+SURE = 2.0  # ... standard errors on it
 SHARED = 4  # consecutive fields, two steps, that share the choice made at the last of them
 NOISY = 0.3  # kappa below which all share one choice: no cells matter much in so much noise
+MIXTURES = (EMCells, MergedCells, SubspaceCells)  # partitions whose components are a model
 
 
 @final
@@ -135,10 +140,11 @@ def choose(
     those partitions that are among the best three at one of four nodes on 5000 rows, and that of
     the best plain mixture. Other damping radii and higher degrees are then tried where their
     partition has won. At every node the best few are then combined, and the combinations kept if
-    together they are worth two standard errors of the gain. If what is then best gains no more than
-    three on a plain mixture of few components, that mixture is taken: on data of one Gaussian, the
+    together they gain on the best alone. If what is then best gains no more than two standard
+    errors on a plain mixture of few components, that mixture is taken: on data of one Gaussian, the
     least of many risks left twice its total variation. One of many components approximates a shape
-    as cells do, and is no simpler.
+    as cells do, and is no simpler. Both gains are of what would have been chosen without the fold
+    that judges it.
     """
     nodes = nodes_of(kappas)
     partitions = list(cells)
@@ -165,11 +171,11 @@ def choose(
     for done, k in enumerate(nodes):
         combined.append(combine(sample, float(kappas[k]), crossed, cells, k, mixture))
         progress("combining", done + 1, len(nodes))
-    saved = np.stack([node.best_losses - node.losses for node in combined])
+    saved = np.stack([node.best_fresh - node.fresh for node in combined])
     worth, error = nats_saved(kappas[list(nodes)], saved, combined[0].mass)
-    if not worth > WORTH * error:
+    if not worth > AVERAGED * error:
         combined = [node.best_alone() for node in combined]
-    saved = np.stack([node.mixture_losses - node.losses for node in combined])
+    saved = np.stack([node.mixture_losses - node.fresh for node in combined])
     gain = nats_saved(kappas[list(nodes)], saved, combined[0].mass)
     few = cells[crossed.candidates[mixture].partition].whole.n_components <= FEW
     if options.plain and few and not gain[0] > SURE * gain[1]:
@@ -198,19 +204,11 @@ def plainest(
     Good is the log density of held-out rows; as good is within two standard errors.
     """
     plain = [j for j, c in enumerate(candidates) if np.isinf(c.ridge)]
-    some = [j for j in plain if isinstance(candidates[j].partition, EMCells)] or plain
+    some = [j for j in plain if isinstance(candidates[j].partition, MIXTURES)] or plain
     some.sort(key=lambda j: cells[candidates[j].partition].whole.n_components)
-    sums = np.stack([_held_out(sample, cells[candidates[j].partition]) for j in some])
+    values = [held_out(sample, cells[candidates[j].partition]) for j in some]
+    sums = np.stack([batch_sums(sample, sample.weights * value) for value in values])
     mass = batch_sums(sample, sample.weights)
     behind = sums[int(np.argmax(sums.sum(axis=1)))] - sums
     enough = [not b.sum() / mass.sum() > WORTH * spread(b, mass) for b in behind]
     return some[enough.index(True)]
-
-
-def _held_out(sample: Sample, cells: Cells) -> FloatArray:
-    """Return the sums, over batches of rows, of v log p of a mixture that had not seen them."""
-    values = np.empty(len(sample.x))
-    for fold, crude in cells.without.items():
-        rows = sample.folds == fold
-        values[rows] = crude.log_density(sample.x[rows])
-    return batch_sums(sample, sample.weights * values)

@@ -42,6 +42,9 @@ class Combination:
     losses, best_losses, mixture_losses : (n_batches,) array
         Held-out sums of v |x_0 - D(y)|^2 of the combination, of its first member alone, and of the
         plain mixture.
+    fresh, best_fresh : (n_batches,) array
+        Of what would have been combined, or taken alone, had the fold of the batch not been there:
+        the least of many risks looks better than it is.
     mass : (n_batches,) array
         Sums of the weights v.
     """
@@ -51,15 +54,24 @@ class Combination:
     losses: FloatArray
     best_losses: FloatArray
     mixture_losses: FloatArray
+    fresh: FloatArray
+    best_fresh: FloatArray
     mass: FloatArray
 
     def best_alone(self) -> "Combination":
         """Return the first member without the others."""
-        return replace(self, members=self.members[:1], shares=(1.0,), losses=self.best_losses)
+        return replace(
+            self,
+            members=self.members[:1],
+            shares=(1.0,),
+            losses=self.best_losses,
+            fresh=self.best_fresh,
+        )
 
     def mixture_alone(self, mixture: int) -> "Combination":
         """Return the plain mixture, the candidate at position `mixture`, alone."""
-        return replace(self, members=(mixture,), shares=(1.0,), losses=self.mixture_losses)
+        own = self.mixture_losses
+        return replace(self, members=(mixture,), shares=(1.0,), losses=own, fresh=own)
 
 
 def combine(
@@ -82,8 +94,24 @@ def combine(
         np.einsum("i,bij,j->b", shares, some, shares),
         own[:, 0, 0],
         products[:, -1, -1],
+        *_fresh_losses(own),
         mass,
     )
+
+
+def _fresh_losses(products: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the losses (B,) of a combination and of one candidate, both chosen on other folds."""
+    combined, alone = np.empty(len(products)), np.empty(len(products))
+    for begin in range(0, len(products), BATCHES):
+        fold = slice(begin, begin + BATCHES)
+        rest = products.sum(axis=0) - products[fold].sum(axis=0)
+        order = np.diagonal(rest).argsort(kind="stable")
+        chosen, shares = best_shares(rest[np.ix_(order, order)])
+        some = order[chosen]
+        inner = products[fold][:, some][:, :, some]
+        combined[fold] = np.einsum("i,bij,j->b", shares, inner, shares)
+        alone[fold] = products[fold, order[0], order[0]]
+    return combined, alone
 
 
 def batch_sums(sample: Sample, values: FloatArray) -> FloatArray:

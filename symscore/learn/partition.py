@@ -6,13 +6,14 @@ from typing import Protocol, final
 import numpy as np
 from sklearn.cluster import KMeans
 
-from symscore.arrays import FloatArray, for_each_block
+from symscore.arrays import FloatArray, blocks, for_each
 from symscore.learn.gram import add_moments
 from symscore.learn.packed import Packed, pack_mixture
 from symscore.mixture import GaussianMixture
 
 MAX_CONDITION = 1e6  # of a component's covariance: thinner ones are fattened to it
 SHORT_RUN = 20  # iterations of a start before starts are compared
+MUCH = 200_000  # rows times components of an iteration that threads are worth starting for
 FLOOR = 1e-10  # smallest eigenvalue of a covariance, relative to whitened unit variance
 
 
@@ -33,7 +34,16 @@ class Partition(Protocol):
     ) -> GaussianMixture:
         """Return components of x (n, d) under `weights` (n,), summing to one.
 
-        `start` is this partition's own result on more rows, where there is one.
+        An iteration begins at `start`, where it is given.
+        """
+
+    def refit(
+        self, x: FloatArray, weights: FloatArray, *, seed: int, whole: GaussianMixture
+    ) -> GaussianMixture:
+        """Return components of x, some of the rows to which `whole` was fitted.
+
+        Of `whole` at most the centres are used, to begin with: what it knows of the other rows must
+        not show.
         """
 
 
@@ -63,6 +73,12 @@ class KMeansCells:
         """See :class:`Partition`; `start` is not used."""
         return _cell_moments(x, weights, _labels(x, weights, self.n_cells, seed))
 
+    def refit(
+        self, x: FloatArray, weights: FloatArray, *, seed: int, whole: GaussianMixture
+    ) -> GaussianMixture:
+        """See :class:`Partition`; `whole` is not used."""
+        return self.fit(x, weights, seed=seed)
+
 
 @final
 @dataclass(frozen=True)
@@ -91,6 +107,13 @@ class EMCells:
     ) -> GaussianMixture:
         """See :class:`Partition`."""
         return self._iterated(start or self._start(x, weights, seed), x, weights)[0]
+
+    def refit(
+        self, x: FloatArray, weights: FloatArray, *, seed: int, whole: GaussianMixture
+    ) -> GaussianMixture:
+        """See :class:`Partition`."""
+        labels = _labels(x, weights, self.n_cells, seed, whole.means)
+        return self.fit(x, weights, seed=seed, start=_cell_moments(x, weights, labels))
 
     def _start(self, x: FloatArray, weights: FloatArray, seed: int) -> GaussianMixture:
         starts = [
@@ -143,13 +166,29 @@ class GivenCells:
         """Return the components; neither the rows nor `start` change them."""
         return self.crude
 
+    def refit(
+        self, x: FloatArray, weights: FloatArray, *, seed: int, whole: GaussianMixture
+    ) -> GaussianMixture:
+        """Return the components; neither the rows nor `whole` change them."""
+        return self.crude
 
-def _labels(x: FloatArray, weights: FloatArray, n_cells: int, seed: int) -> np.ndarray:
+
+def _labels(
+    x: FloatArray,
+    weights: FloatArray,
+    n_cells: int,
+    seed: int,
+    centres: FloatArray | None = None,
+) -> np.ndarray:
     """K-means labels; cells with too few effective points give theirs to the nearest centre."""
     n_cells = max(1, min(n_cells, len(x) // smallest_cell(x.shape[1])))
     if n_cells == 1:
         return np.zeros(len(x), dtype=np.int64)
-    kmeans = KMeans(n_cells, n_init=2, random_state=seed % 2**32).fit(x, sample_weight=weights)
+    if centres is not None and len(centres) <= n_cells:
+        kmeans = KMeans(len(centres), init=centres, n_init=1)
+    else:
+        kmeans = KMeans(n_cells, n_init=2, random_state=seed % 2**32)
+    kmeans = kmeans.fit(x, sample_weight=weights)
     centres, labels = kmeans.cluster_centers_, kmeans.labels_
     while len(centres) > 1:
         sums = np.bincount(labels, weights, minlength=len(centres))
@@ -195,7 +234,9 @@ def _em_step(
         sums = np.zeros(k), np.zeros((k, dim)), np.zeros((k, dim, dim))
         return *sums, add_moments(*packed, x[rows], weights[rows], *sums)
 
-    parts = for_each_block(one_block, len(x), 1024)
+    # Blocks are fixed, so that sums do not depend on threads; those cost more than little work.
+    some = list(blocks(len(x), 4096))
+    parts = for_each(one_block, some, in_threads=len(x) * k > MUCH)
     mass, first, second, log_density = (sum(column) for column in zip(*parts, strict=True))
     # A component left with too little mass is dropped; the others share it from the next step on.
     kept = mass * len(x) >= smallest_cell(dim) / 2

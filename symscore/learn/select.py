@@ -101,18 +101,15 @@ class Cells:
 
 
 def fit_cells(sample: Sample, partition: Partition) -> Cells:
-    """Fit a partition to all rows and, starting there, to all but each fold.
+    """Fit a partition to all rows and, near its centres, to all but each fold.
 
-    Starting from the fit to all rows is up to twice as fast as an independent start and slightly
-    optimistic, since the start has seen the held-out rows: on overlapping Gaussians, moons and a
-    ring, 3000 rows each, held-out risks of 2 to 24 components came out lower by at most .4 % (one
-    by 4 %, where the independent start was the worse optimum), and one of twelve choices changed,
-    between candidates .01 % apart.
+    Begun at the mixture itself, which has seen the held-out rows, the iteration ends before it has
+    forgotten them: on 5000 rows of one Gaussian sixteen components then seemed to gain .003 nats.
     """
     weights = sample.weights / sample.weights.sum()
     whole = partition.fit(sample.x, weights, seed=sample.seed)
     without = {
-        int(fold): partition.fit(*sample.without(fold), seed=sample.seed, start=whole)
+        int(fold): partition.refit(*sample.without(fold), seed=sample.seed, whole=whole)
         for fold in np.unique(sample.folds)
     }
     return Cells(whole, without)

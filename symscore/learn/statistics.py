@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
-from scipy.linalg import solve
+from scipy.linalg import LinAlgError
+from scipy.linalg.lapack import dposv
 
 from symscore.arrays import FloatArray, IntArray, blocks, for_each
 from symscore.errors import BadData, ResourceLimit
@@ -14,7 +15,8 @@ from symscore.learn.hermite import degree_of, n_features
 from symscore.mixture import GaussianMixture
 from symscore.schedule import NoiseLevel
 
-ROWS = 512  # rows per block; fixed, so that sums do not depend on the number of threads
+ROWS = 2048  # rows per block; fixed, so that sums do not depend on the number of threads
+FEW = 512  # rows for which threads cost more to start than they save
 WAVE = 16  # blocks summed side by side, each with a Gram matrix of its own
 GRAM_LIMIT = 2**30  # bytes of one Gram matrix
 
@@ -93,7 +95,10 @@ class LevelStatistics:
         diagonal = np.diagonal(gram)
         # A feature that no point reaches has a zero row: the floor keeps its coefficient at zero.
         penalty = ridge * diagonal + 1e-9 * diagonal.mean() + np.finfo(float).tiny
-        coef = solve(gram + np.diag(penalty), self.cross[rows], assume_a="pos")
+        gram[np.diag_indices_from(gram)] += penalty
+        _, coef, failed = dposv(gram, self.cross[rows], lower=True, overwrite_a=True)
+        if failed:
+            raise LinAlgError(f"Expected a Gram matrix of finite numbers; row {failed} has others.")
         return coef.reshape(cells, -1, dim)
 
     def risk(self, coef: FloatArray) -> float:
@@ -161,12 +166,13 @@ def accumulate_folds(
     sums = [(np.zeros((width, width)), np.zeros((width, crude.dim)), 0.0) for _ in labels]
     # Wave by wave, so that only so many Gram matrices are in memory at once.
     for wave in blocks(len(pieces), WAVE):
-        # Starting threads costs more than a few hundred rows.
         some = [piece for _, piece in pieces[wave]]
-        parts = for_each(one_piece, some, in_threads=len(x) > ROWS)
+        parts = for_each(one_piece, some, in_threads=len(x) > FEW)
         for (fold, _), part in zip(pieces[wave], parts, strict=True):
             gram, cross, energy = sums[fold]
-            sums[fold] = gram + part[0], cross + part[1], energy + part[2]
+            gram += part[0]
+            cross += part[1]
+            sums[fold] = gram, cross, energy + part[2]
     mass = np.bincount(place, weights, minlength=len(labels))
     return {
         int(label): LevelStatistics(
@@ -187,8 +193,9 @@ def _pieces(counts: IntArray) -> list[tuple[int, slice]]:
 
 
 def _symmetric(lower: FloatArray) -> FloatArray:
-    below = np.tril(lower, -1)
-    return below + below.T + np.diag(np.diagonal(lower))
+    whole = np.tril(lower)
+    whole += np.tril(lower, -1).T
+    return whole
 
 
 def _require_memory(crude: GaussianMixture, degree: int) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pytest
@@ -15,7 +15,17 @@ from symscore.errors import BadData, OutliersLeftOut, TooFewRows
 from symscore.flow.flow import ScoreFlow
 from symscore.learn.hard_ladder import HardLadder
 from symscore.learn.ladder import ScoreLadder
-from symscore.recipes import Auto, HardCells, LadderReport, Recipe, recipe_of
+from symscore.learn.twin import TwinOptions
+from symscore.recipes import (
+    Auto,
+    DDPMGradient,
+    GeneralMixture,
+    HardCells,
+    LadderReport,
+    Recipe,
+    WarmStartVoronoi,
+    recipe_of,
+)
 from tests.flows import random_mixture
 from tests.tolerances import FALSE_ALARM
 
@@ -34,8 +44,23 @@ RECIPES: dict[str, Recipe] = {
         pairs=1,
         folds=3,
         max_ratio=2.0,
+        plain=False,  # the mixture itself would hide what else must not matter
+    ),
+    "DDPMGradient": DDPMGradient(choices=(1, 2, 3), max_ratio=2.0),
+    "GeneralMixture": GeneralMixture(
+        n_components=(1, 2, 3),
+        degree=2,
+        ridges=(1e-2,),
+        thresholds=(0.0, 2.0),
+        pairs=1,
+        folds=3,
+        step=0.5,
+        max_ratio=2.0,
     ),
     "HardCells": HardCells(n_cells=4, ridge=1e-2, pairs=1, max_ratio=2.0),
+    "WarmStartVoronoi": WarmStartVoronoi(
+        degree=2, pairs=1, max_ratio=2.0, twin=TwinOptions(ridge=1e-2, pairs=1)
+    ),
 }
 each_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 Fit = tuple[ScoreLadder | HardLadder, LadderReport]
@@ -75,9 +100,17 @@ def bits(ladder: ScoreLadder | HardLadder) -> list[bytes]:
     """All numbers of a ladder, and of its soft twin: levels, frame, shares, cells, coefficients."""
     found = [part.tobytes() for part in ScoreFlow(soft(ladder)).packed]
     if isinstance(ladder, HardLadder):
-        parts = [(f.coef, f.crude.means, np.array(f.radius)) for f in ladder.fields]
-        found += [part.tobytes() for own in parts for part in own]
+        found += [part for field in ladder.fields for part in parts(field)]
     return found
+
+
+def parts(value: object) -> list[bytes]:
+    """All numbers within a value, arrays and dataclasses of any depth."""
+    if isinstance(value, np.ndarray):
+        return [value.tobytes()]
+    if is_dataclass(value):
+        return [part for own in fields(value) for part in parts(getattr(value, own.name))]
+    return [repr(value).encode()]
 
 
 def said(report: LadderReport) -> str:
@@ -86,7 +119,9 @@ def said(report: LadderReport) -> str:
 
 
 def test_every_recipe_is_here():
-    assert {type(recipe) for recipe in RECIPES.values()} == {Auto, HardCells}
+    assert {type(recipe) for recipe in RECIPES.values()} == {
+        *(Auto, DDPMGradient, GeneralMixture, HardCells, WarmStartVoronoi),
+    }
     assert type(recipe_of("auto")) in {type(recipe) for recipe in RECIPES.values()}
 
 
@@ -267,7 +302,7 @@ def test_few_rows_make_a_density(recipe, n, x):
 @each_recipe
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_fewer_are_refused_or_warned_of(recipe, n, x):
-    if n == 1 or isinstance(recipe, HardCells):
+    if n == 1 or isinstance(recipe, HardCells | WarmStartVoronoi):
         with pytest.raises(BadData):
             fit(recipe, x[:n])
         return

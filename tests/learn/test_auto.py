@@ -15,11 +15,14 @@ from symscore.learn import choose as choosing
 from symscore.learn.choose import nodes_of
 from symscore.learn.frame import fit_whitening
 from symscore.learn.ladder import ScoreLadder
+from symscore.learn.merging import MergedCells
 from symscore.learn.partition import EMCells, KMeansCells
 from symscore.learn.prepared import BLUR
 from symscore.learn.recipes import auto
 from symscore.learn.recipes.auto import Auto
 from symscore.learn.report import LadderReport
+from symscore.learn.stack import StackedCells
+from symscore.learn.subspace import SubspaceCells
 from symscore.schedule import balanced_step
 from tests.flows import random_mixture
 from tests.tolerances import roundoff
@@ -36,6 +39,7 @@ RECIPE = Auto(
     folds=3,
     plain=False,
     max_ratio=2.0,
+    merged=0,
 )
 NAMES = ("a", "b")
 TRUTH = random_mixture(2, 3, 21)
@@ -69,7 +73,7 @@ def combined(x):
 
     choose = auto.choose
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(choosing, "WORTH", -np.inf)
+        patch.setattr(choosing, "AVERAGED", -np.inf)
         patch.setattr(auto, "choose", recorded)
         return *fit(x), found[0]
 
@@ -166,7 +170,7 @@ def test_on_a_ring_it_is_not():
     rng = np.random.default_rng(1)
     angle = rng.uniform(0, 2 * np.pi, size=400)
     x = np.stack([np.cos(angle), np.sin(angle)], axis=1) + 0.1 * rng.normal(size=(400, 2))
-    recipe = Auto(kmeans=(8,), em=(1, 2), ridges=(1e-2,), rhos=(3.0,), pairs=1, max_ratio=2.0)
+    recipe = replace(RECIPE, kmeans=(8,), rhos=(3.0,), folds=4, plain=True)
     _, report = fit(x, recipe=recipe)
     assert not report.gain.mixture_is_enough
     assert report.gain.nats > 0.2
@@ -190,7 +194,39 @@ def test_the_first_damping_radius_is_tried_everywhere_and_others_follow(fitted):
     tried = fitted[1].tried
     assert {c.rho for c in tried} <= {3.0, 2.0}
     first = [c for c in tried if c.rho == 3.0]
-    assert {c.partition for c in first} == {EMCells(1), EMCells(2), KMeansCells(4)}
+    found = {c.partition for c in first if not isinstance(c.partition, StackedCells)}
+    assert found == {EMCells(1), EMCells(2), KMeansCells(4)}
+
+
+def test_a_grid_is_a_mixture_merged_from_many():
+    knots = np.stack(np.meshgrid(range(3), range(3)), axis=-1).reshape(-1, 2)
+    rng = np.random.default_rng(0)
+    x = knots[rng.integers(9, size=600)] + 0.1 * rng.normal(size=(600, 2))
+    _, report = fit(x, recipe=replace(RECIPE, kmeans=(), merged=16, plain=True))
+    merged = [c for c in report.tried if isinstance(c.partition, MergedCells)]
+    assert len(merged) == 1
+    assert report.gain.components == 9
+    assert all(c == merged[0] for level in report.levels for c in level.candidates[:1])
+
+
+def test_many_columns_are_reduced_to_those_that_tell():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 10))
+    x[:, 0] += 3 * rng.choice([-1, 1], size=600)
+    turn = np.linalg.qr(rng.normal(size=(10, 10)))[0]
+    recipe = replace(RECIPE, em=(1,), kmeans=(), subspace=(2,), plain=True)
+    names = tuple("abcdefghij")
+    ladder, report = recipe.fit(
+        x @ turn, np.ones(600), None, names, seed=0, progress=lambda *_: None
+    )
+    assert report.gain.taken
+    assert report.gain.components == 2
+    assert {c.partition for level in report.levels for c in level.candidates} == {SubspaceCells(2)}
+    # Means and covariances differ along one direction.
+    crude = ladder.fields[0].members[0].crude
+    apart = crude.covariances[0] - crude.covariances[1]
+    assert np.linalg.matrix_rank(apart, tol=1e-9) <= 1
+    assert "2 EM components in up to 8 directions" in str(report)
 
 
 def test_degrees_are_lowered_where_features_would_be_too_many(x, monkeypatch):
@@ -289,6 +325,8 @@ def test_progress_ends_at_its_total(x):
         ({"em_degree": -1}, "degrees >= 0"),
         ({"rhos": ()}, "at least one damping radius"),
         ({"rhos": (3.0, 0.0)}, "each positive"),
+        ({"merged": -1}, "merged >= 0"),
+        ({"subspace": (4, 0)}, "components that are at least 1"),
     ],
 )
 def test_options_outside_their_domain_are_refused(options, message):

@@ -7,10 +7,10 @@ import pytest
 
 from symscore.learn import choose as module
 from symscore.learn.choose import (
+    AVERAGED,
     NOISY,
     RACED,
     SHARED,
-    WORTH,
     Choice,
     Options,
     choose,
@@ -174,9 +174,8 @@ def test_batches_of_one_ratio_have_no_spread():
 
 def combination(members, losses, mixture_losses, mass) -> Combination:
     shares = (1 / len(members),) * len(members)
-    return Combination(
-        members, shares, np.array(losses), np.array(losses), np.array(mixture_losses), mass
-    )
+    own, plain = np.array(losses), np.array(mixture_losses)
+    return Combination(members, shares, own, own, plain, own, own, mass)
 
 
 @pytest.mark.parametrize("n_levels", [2, SHARED, SHARED + 2, 6 * SHARED])
@@ -259,7 +258,7 @@ def run(sample, cells, options=SMALL, **changes):
 @pytest.fixture(scope="module")
 def everything(sample, cells):
     """The choice without a race, for there are few rows, and with all combinations."""
-    return run(sample, cells, WORTH=-np.inf)[0]
+    return run(sample, cells, AVERAGED=-np.inf)[0]
 
 
 def test_at_every_node_the_best_of_all_comes_first(everything):
@@ -292,7 +291,7 @@ def test_what_was_tried_is_listed_once(everything):
     assert set(everything.tried) == set(everything.crossed.candidates)
 
 
-def held_out(sample, cells, partition):
+def held_out_rows(sample, cells, partition):
     """Log densities of rows under the mixture fitted to the other folds."""
     mixtures = [cells[partition].without[fold] for fold in sample.folds]
     return np.array([m.log_density(x[None])[0] for m, x in zip(mixtures, sample.x, strict=True)])
@@ -303,7 +302,7 @@ def test_the_plainest_mixture_is_the_smallest_that_is_as_good(sample, cells, wor
     monkeypatch.setattr(module, "WORTH", worth)
     plain = [Candidate(p, 0, np.inf) for p in (TWO, ONE, FOUR, THREE)]
     got = plain[plainest(sample, plain, cells)].partition
-    values = {p: held_out(sample, cells, p) for p in (ONE, TWO, THREE, FOUR)}
+    values = {p: held_out_rows(sample, cells, p) for p in (ONE, TWO, THREE, FOUR)}
     em = sorted((p for p in values if isinstance(p, EMCells)), key=lambda p: p.n_cells)
     best = max(em, key=lambda p: values[p].sum())
     for p in em:
@@ -322,7 +321,7 @@ def test_a_plain_mixture_is_taken_where_nothing_gains_on_it(sample, cells, every
     assert everything.gain[0] > 0
 
     def taken(plain, **changes):
-        choice = run(sample, cells, replace(SMALL, plain=plain), WORTH=-np.inf, **changes)[0]
+        choice = run(sample, cells, replace(SMALL, plain=plain), AVERAGED=-np.inf, **changes)[0]
         assert choice.gain == everything.gain
         found = {node.members == (choice.mixture,) for node in choice.nodes}
         for node in choice.nodes:
@@ -344,20 +343,20 @@ def test_combinations_never_lose_to_their_first_member(everything):
 
 
 def test_combinations_that_are_not_worth_it_are_dropped_altogether(sample, cells, everything):
-    alone = run(sample, cells, WORTH=np.inf)[0]
+    alone = run(sample, cells, AVERAGED=np.inf)[0]
     for one, other in zip(alone.nodes, everything.nodes, strict=True):
         assert one.members == other.members[:1]
         assert one.shares == (1.0,)
         assert (one.losses == other.best_losses).all()
-    saved = np.stack([node.best_losses - node.losses for node in everything.nodes])
+    saved = np.stack([node.best_fresh - node.fresh for node in everything.nodes])
     worth, error = nats_saved(KAPPAS[NODES], saved, everything.nodes[0].mass)
     usual = run(sample, cells)[0]
     kept = any(len(node.members) > 1 for node in usual.nodes)
-    assert kept == (worth > WORTH * error)
+    assert kept == (worth > AVERAGED * error)
 
 
 def test_gain_is_that_of_the_nodes(everything):
-    saved = np.stack([node.mixture_losses - node.losses for node in everything.nodes])
+    saved = np.stack([node.mixture_losses - node.fresh for node in everything.nodes])
     want = nats_saved(KAPPAS[NODES], saved, everything.nodes[0].mass)
     assert everything.gain == want
 
@@ -386,7 +385,7 @@ def test_a_race_of_many_rows_keeps_few_partitions(sample, cells, everything):
 
 
 def test_the_choice_is_the_same_every_time(sample, cells, everything):
-    again = run(sample, cells, WORTH=-np.inf)[0]
+    again = run(sample, cells, AVERAGED=-np.inf)[0]
     assert np.array_equal(again.crossed.losses, everything.crossed.losses, equal_nan=True)
     assert [n.shares for n in again.nodes] == [n.shares for n in everything.nodes]
 

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from symscore.arrays import FloatArray
+from symscore.learn import combine as combining
 from symscore.learn import reference
 from symscore.learn.combine import (
+    BATCHES,
     MEMBERS,
     OF_A_PARTITION,
     SHORTLIST,
@@ -277,6 +279,35 @@ def test_the_first_member_alone_is_what_it_was_before_others_joined(fitted):
     assert (alone.members, alone.shares) == (found.members[:1], (1.0,))
     assert (alone.losses == found.best_losses).all()
     assert (alone.mixture_losses == found.mixture_losses).all()
+
+
+def test_fresh_losses_are_of_what_the_other_folds_would_have_combined(fitted):
+    sample, cells, crossed = fitted
+    listed = shortlist(crossed, LEVEL)
+    products, _ = combining._products(sample, KAPPA, crossed, cells, LEVEL, listed)
+    found = combine(sample, KAPPA, crossed, cells, LEVEL, mixture=0)
+    for f in range(3):
+        own = slice(f * BATCHES, (f + 1) * BATCHES)
+        rest = np.delete(products, np.arange(own.start, own.stop), axis=0).sum(axis=0)
+        first = int(np.argmin(np.diagonal(rest)))
+        want = products[own, first, first]
+        assert np.all(np.abs(found.best_fresh[own] - want) <= roundoff(10**3, want))
+        order = [first, *(j for j in np.argsort(np.diagonal(rest)) if j != first)]
+        chosen, shares = best_shares(rest[np.ix_(order, order)])
+        some = np.array(order)[chosen]
+        want = np.array([shares @ one[np.ix_(some, some)] @ shares for one in products[own]])
+        assert np.all(np.abs(found.fresh[own] - want) <= roundoff(10**4, want))
+
+
+def test_fresh_losses_do_not_know_the_fold(fitted):
+    # Of two candidates each fold prefers another, the sum neither: fresh, both look worse.
+    products = np.zeros((3 * BATCHES, 2, 2))
+    for f, diagonal in enumerate(([1.0, 4.0], [4.0, 1.0], [2.0, 2.0])):
+        products[f * BATCHES : (f + 1) * BATCHES] = np.diag(diagonal) + 10.0
+    combined, alone = combining._fresh_losses(products)
+    assert alone[:BATCHES].tolist() == [14.0] * BATCHES
+    assert alone[BATCHES : 2 * BATCHES].tolist() == [14.0] * BATCHES
+    assert combined.sum() < alone.sum()
 
 
 def test_batches_share_the_rows_of_every_fold(fitted):

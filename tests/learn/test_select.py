@@ -40,7 +40,7 @@ def test_cells_are_those_of_all_rows_and_of_all_but_each_fold(sample, partition)
     for fold, fitted in found.without.items():
         rest = sample.folds != fold
         weights = sample.weights[rest] / sample.weights[rest].sum()
-        want = partition.fit(sample.x[rest], weights, seed=5, start=whole)
+        want = partition.refit(sample.x[rest], weights, seed=5, whole=whole)
         for name in ("weights", "means", "covariances"):
             assert (getattr(fitted, name) == getattr(want, name)).all()
 
@@ -50,10 +50,8 @@ def test_cells_have_not_seen_the_fold_that_is_held_out(sample, partition):
     found = fit_cells(sample, partition)
     x = sample.x.copy()
     x[sample.folds == 1] += 1e-3
-    start = found.whole
-    moved = partition.fit(
-        *Sample(x, sample.weights, sample.folds, 5).without(1), seed=5, start=start
-    )
+    rest = Sample(x, sample.weights, sample.folds, 5).without(1)
+    moved = partition.refit(*rest, seed=5, whole=found.whole)
     assert (moved.means == found.without[1].means).all()
     assert (moved.covariances == found.without[1].covariances).all()
 

@@ -1,4 +1,8 @@
-"""The default recipe: cells from k-means and EM, chosen level by level by cross-fitting."""
+"""The default recipe: cells from k-means and EM, chosen level by level by cross-fitting.
+
+Beside cells of given numbers there are mixtures whose components were merged from many, mixtures in
+few directions of many columns, and an average of mixtures.
+"""
 
 import warnings
 from collections.abc import Sequence
@@ -15,15 +19,19 @@ from symscore.learn.field import PiecewiseScore
 from symscore.learn.folds import fold_labels
 from symscore.learn.hermite import n_features
 from symscore.learn.ladder import ScoreLadder
+from symscore.learn.merging import MergedCells
 from symscore.learn.partition import EMCells, KMeansCells, Partition, smallest_cell
 from symscore.learn.prepared import Prepared, prepare
 from symscore.learn.report import LadderReport, LevelChoice, MixtureGain
 from symscore.learn.select import Candidate, Cells, Progress, Sample, fit_cells
+from symscore.learn.stack import stacked
+from symscore.learn.subspace import SubspaceCells
 from symscore.mixture import GaussianMixture
 from symscore.schedule import NoiseLevel, Schedule
 
 RESERVOIR = 50_000  # rows on which cells are found and chosen; the final sums run over all
 REFINED = 240  # features up to which the refined degree is tried
+MANY = 4  # columns from which mixtures in few of their directions are tried
 LARGEST = 700  # features of a level that are tried: the work grows with their square
 
 
@@ -36,6 +44,11 @@ class Auto:
     ----------
     kmeans, em : tuple of int
         Numbers of cells to try, from k-means and from expectation-maximisation.
+    merged : int
+        Number of components from which pairs are merged as long as an information criterion asks
+        for it; 0 to leave that out.
+    subspace : tuple of int
+        Numbers of components to try in few directions of four columns or more.
     kmeans_degree, em_degree : int
         Largest degree of the deviation in such cells.
     refined_degree : int
@@ -55,7 +68,7 @@ class Auto:
         Smoothing left at the data end, relative to the smallest component sd.
     plain : bool
         Whether a plain Gaussian mixture of up to six components is taken if nothing gains more than
-        three standard errors on it. ``partial_fit`` does without: deviations are what later rows
+        two standard errors on it. ``partial_fit`` does without: deviations are what later rows
         add to.
     """
 
@@ -71,6 +84,8 @@ class Auto:
     max_ratio: float = 1.5
     sharpness: float = 0.1
     plain: bool = True
+    merged: int = 32
+    subspace: tuple[int, ...] = (4, 8)
 
     def __post_init__(self) -> None:
         if not (self.kmeans or self.em) or min((*self.kmeans, *self.em)) < 1:
@@ -79,6 +94,8 @@ class Auto:
             raise BadOption("Expected degrees >= 0, folds >= 2 and pairs >= 1.")
         if not self.rhos or min(self.rhos) <= 0:
             raise BadOption("Expected at least one damping radius, each positive.")
+        if self.merged < 0 or min(self.subspace, default=1) < 1:
+            raise BadOption("Expected merged >= 0 and numbers of components that are at least 1.")
 
     def fit(
         self,
@@ -116,6 +133,9 @@ class Auto:
         for done, partition in enumerate(degrees):
             progress("finding components", done, len(degrees))
             cells[partition] = fit_cells(reservoir, partition)
+        stack = stacked(reservoir, cells)
+        if stack is not None:
+            cells[stack[0]], degrees[stack[0]] = stack[1], 0
         crudes = [found.whole for found in cells.values()]
         schedule, smoothing = self._schedule(ready, crudes)
         kappas = schedule.field_kappas
@@ -147,11 +167,16 @@ class Auto:
     ) -> SoftScore:
         """Fit the chosen candidates of a level to all rows."""
         members = []
+        kappa = float(choice.kappas[level])
         for candidate in choice.candidates_at(level):
+            whole = cells[candidate.partition].whole
+            if np.isinf(candidate.ridge):
+                members.append(crude_field(whole, kappa, candidate.rho))
+                continue
             sums = sample.all_statistics(
-                cells[candidate.partition].whole,
+                whole,
                 level,
-                float(choice.kappas[level]),
+                kappa,
                 degree=candidate.degree,
                 rho=candidate.rho,
                 pairs=self.pairs,
@@ -179,8 +204,7 @@ class Auto:
         schedule, smoothing = self._schedule(ready, [crude])
         candidate = Candidate(EMCells(1), 0, np.inf, self.rhos[0])
         fields = tuple(
-            PiecewiseScore(crude, NoiseLevel.from_kappa(kappa), np.zeros((1, 0, dim)))
-            for kappa in schedule.field_kappas.tolist()
+            crude_field(crude, kappa, self.rhos[0]) for kappa in schedule.field_kappas.tolist()
         )
         report = LadderReport(
             n_rows=n_rows,
@@ -208,6 +232,10 @@ class Auto:
         wanted: list[tuple[Partition, int]] = [(EMCells(k), self.em_degree) for k in self.em]
         wanted += [(KMeansCells(k), self.kmeans_degree) for k in self.kmeans]
         fitting = {p: _affordable(p, k, dim) for p, k in wanted if p.n_cells <= most}
+        if self.merged > 1 and most > 1:
+            fitting[MergedCells(min(self.merged, most))] = 0
+        if dim >= MANY:
+            fitting |= {SubspaceCells(k): 0 for k in self.subspace}
         return fitting or {EMCells(1): 0}
 
 
@@ -216,6 +244,12 @@ def _affordable(partition: Partition, degree: int, dim: int) -> int:
     while degree > 0 and partition.n_cells * n_features(dim, degree) > LARGEST:
         degree -= 1
     return degree
+
+
+def crude_field(crude: GaussianMixture, kappa: float, rho: float) -> PiecewiseScore:
+    """Return the crude mixture's own field at a level."""
+    none = np.zeros((crude.n_components, 0, crude.dim))
+    return PiecewiseScore(crude, NoiseLevel.from_kappa(kappa), none, rho)
 
 
 def _level_choice(choice: Choice, level: int, field: SoftScore) -> LevelChoice:

@@ -1,0 +1,1 @@
+"""Gradient descent on the DDPM objective, with the score of a mixture as the student."""
