@@ -72,6 +72,10 @@ class UnsupportedInstance(NotCertified):
     """No method here covers such an instance; the message says which ones would do."""
 
 
+class CheckFailed(SymscoreError, AssertionError):
+    """A check of the theorem ledger found its statement violated."""
+
+
 class SymscoreWarning(UserWarning):
     """Base of all warnings raised on purpose."""
 

@@ -82,8 +82,8 @@ DRAWS = ("symscore.compare", "symscore.baselines", "symscore.pymc", "symscore.io
 ONLY_IN = {
     "pymc": SAMPLING,
     "pytensor": SAMPLING,
-    "flint": EXACT,
-    "sympy": (*EXACT, "symscore.pymc.from_sympy"),
+    "flint": (*EXACT, "symscore.ledger"),
+    "sympy": (*EXACT, "symscore.ledger", "symscore.pymc.from_sympy"),
     **dict.fromkeys(
         ("arviz", "arviz_base", "arviz_plots", "arviz_stats"), (*DRAWS, "symscore.demo")
     ),
@@ -297,7 +297,7 @@ PLANTED = {
     "by name": ("symscore.learn.x", "import importlib\nimportlib.import_module('pymc')"),
     "pymc": ("symscore.compare.x", "def f():\n    import pymc as pm"),
     "pytensor": ("symscore.baselines.em", "from pytensor.graph import Op"),
-    "sympy": ("symscore.ledger.x", "import sympy"),
+    "sympy": ("symscore.flow.x", "import sympy"),
     "flint": ("symscore.learn.x", "from flint import arb"),
     "arviz": ("symscore.estimator", "import arviz_base"),
     "floats": ("symscore.exact.x", "import numpy as np"),

@@ -1,0 +1,1 @@
+"""Results derived in this project."""

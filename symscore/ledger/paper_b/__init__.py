@@ -1,0 +1,1 @@
+"""Statements of arXiv 2404.18869 (paper B)."""

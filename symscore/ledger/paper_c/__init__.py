@@ -1,0 +1,1 @@
+"""Statements of arXiv 2307.01178 (paper C)."""

@@ -1,0 +1,49 @@
+"""The list of all entries, and of all statements that must have one."""
+
+from functools import cache
+from importlib import import_module
+from importlib.resources import files
+from typing import TypeGuard
+
+from symscore.ledger.entry import Entry
+
+# In the order in which rows are printed.
+MODULES: tuple[str, ...] = (
+    "paper_b.setting",
+    "paper_b.examples",
+    "paper_b.diffusions",
+    "paper_b.sampler",
+    "paper_b.denoiser",
+    "paper_b.noise_stability",
+    "paper_b.sensitivity",
+    "paper_b.smoothing",
+)
+
+
+@cache
+def entries() -> tuple[Entry, ...]:
+    """Return all entries, in the order of their papers.
+
+    Raises
+    ------
+    ValueError
+        Where two have one id.
+    """
+    found: dict[str, Entry] = {}
+    for name in MODULES:
+        module = import_module(f"symscore.ledger.{name}")
+        for value in filter(_is_entry, vars(module).values()):
+            if found.setdefault(value.id, value) is not value:
+                raise ValueError(f"Expected one entry {value.id}; got two.")
+    return tuple(found.values())
+
+
+def _is_entry(value: object) -> TypeGuard[Entry]:
+    return isinstance(value, Entry)
+
+
+@cache
+def statement_ids() -> tuple[str, ...]:
+    """Return the id of every numbered statement of the three papers, and of our own results."""
+    text = files("symscore.ledger").joinpath("statements.txt").read_text(encoding="utf-8")
+    return tuple(line for line in text.splitlines() if line and not line.startswith("#"))
