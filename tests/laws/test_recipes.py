@@ -59,7 +59,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "HardCells": HardCells(n_cells=4, ridge=1e-2, pairs=1, max_ratio=2.0),
     "WarmStartVoronoi": WarmStartVoronoi(
-        degree=2, pairs=1, max_ratio=2.0, twin=TwinOptions(ridge=1e-2, pairs=1)
+        degree=2, pairs=1, max_ratio=1.4, twin=TwinOptions(ridge=1e-2, pairs=1)
     ),
 }
 each_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)

@@ -37,24 +37,10 @@ def scaled_identity(size: int, value: fmpq) -> fmpq_mat:
     return fmpq_mat([[value if i == j else 0 for j in range(size)] for i in range(size)])
 
 
-def square_moment(form: fmpq_mat, mean: Row, covariance: fmpq_mat) -> fmpq:
-    r"""Return :math:`E (x^T A x)^2` for :math:`x \sim N(m, Q)` and any A.
-
-    .. math:: (\operatorname{tr} A Q + m^T A m)^2 + 2 \operatorname{tr} (S Q)^2 + 4 m^T S Q S m,
-        \qquad S = (A + A^T) / 2
-
-    Examples
-    --------
-    >>> square_moment(fmpq_mat([[0, 1], [0, 0]]), (fmpq(0), fmpq(0)), fmpq_mat([[1, 0], [0, 1]]))
-    1
-    """
-    centre = column(mean)
-    value = trace(form * covariance) + (centre.transpose() * form * centre)[0, 0]
-    return value * value + form_variance(form, mean, covariance)
-
-
 def form_variance(form: fmpq_mat, mean: Row, covariance: fmpq_mat) -> fmpq:
     r"""Return the variance of :math:`x^T A x` for :math:`x \sim N(m, Q)` and any A.
+
+    .. math:: 2 \operatorname{tr} (S Q)^2 + 4 m^T S Q S m, \qquad S = (A + A^T) / 2
 
     Examples
     --------
@@ -130,6 +116,32 @@ def normal_tail(t: arb) -> arb:
     return (t / arb(2).sqrt()).erfc() / 2
 
 
+def square_tail(mean: arb, deviation: arb, level: arb) -> arb:
+    """Return ``P((mean + deviation z)^2 > level)`` for z standard normal and level >= 0.
+
+    Examples
+    --------
+    >>> square_tail(arb(0), arb(1), arb(0))
+    1.00000000000000
+    """
+    root = level.sqrt()
+    return normal_tail((root - mean) / deviation) + normal_tail((root + mean) / deviation)
+
+
+def chi_square_tail(freedom: int, level: arb) -> arb:
+    r"""Return :math:`P(\chi^2_n > t)` for an even n, :math:`e^{-t/2} \sum_{j < n/2} (t/2)^j / j!`.
+
+    Examples
+    --------
+    >>> chi_square_tail(2, arb(0))
+    1.00000000000000
+    """
+    total, term = arb(0), arb(1)
+    for j in range(freedom // 2):
+        total, term = total + term, term * level / (2 * (j + 1))
+    return total * (-level / 2).exp()
+
+
 def form_deviation(frobenius: arb, operator: arb, x: arb) -> arb:
     r"""Return what :math:`z^T B z - \operatorname{tr} B` exceeds with probability at most e^-x.
 
@@ -148,6 +160,18 @@ def form_deviation(frobenius: arb, operator: arb, x: arb) -> arb:
     12.0000000000000
     """
     return 2 * frobenius * x.sqrt() + 2 * operator * x
+
+
+def form_exponent(frobenius: arb, operator: arb, deviation: arb) -> arb:
+    r"""Return the x whose :func:`form_deviation` is a given number.
+
+    Examples
+    --------
+    >>> form_exponent(arb(1), arb(1), arb(12))
+    4.00000000000000
+    """
+    root = (frobenius**2 + 2 * operator * deviation).sqrt() - frobenius
+    return (root / (2 * operator)) ** 2
 
 
 def _resolvent(matrix: fmpq_mat, vector: Row, whole: fmpq_poly) -> fmpq_poly:

@@ -32,7 +32,7 @@ from symscore.schedule import NoiseLevel, Schedule
 RESERVOIR = 50_000  # rows on which cells are found and chosen; the final sums run over all
 REFINED = 240  # features up to which the refined degree is tried
 MANY = 4  # columns from which mixtures in few of their directions are tried
-LARGEST = 700  # features of a level that are tried: the work grows with their square
+LARGEST = 360  # features of a level that are tried: the work grows with their square
 
 
 @final

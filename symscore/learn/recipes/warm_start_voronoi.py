@@ -169,7 +169,9 @@ class WarmStartVoronoi:
         ready, noise = self._framed(ready, seed)
         whole = _sample(ready.x, ready, seed)
         axes = self._axes(ready, noise)
-        inner = whole if axes is None else _sample(np.einsum("ni,ij->nj", ready.x, axes), ready, seed)
+        inner = (
+            whole if axes is None else _sample(np.einsum("ni,ij->nj", ready.x, axes), ready, seed)
+        )
         plan = self._plan(inner, ready, noise)
         means, refreshes = learn_means(inner, plan, progress=progress)
         crude = cell_mixture(inner.x, inner.weights, means[-1].centres, noise)

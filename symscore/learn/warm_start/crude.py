@@ -56,7 +56,7 @@ def _settled(
     """Labels (n,), masses (C,) and effective rows (C,) of cells none of which is too small."""
     labels = nearest(x, centres)
     for _ in range(MOST_MOVES):
-        mass = np.bincount(labels, weights, minlength=len(centres))
+        mass = np.asarray(np.bincount(labels, weights, minlength=len(centres)), dtype=np.float64)
         square = np.bincount(labels, weights**2, minlength=len(centres))
         effective = mass**2 / np.maximum(square, np.finfo(np.float64).tiny)
         small = len(centres) > 1 and effective.min() < smallest_cell(x.shape[1])

@@ -90,7 +90,9 @@ def isotropic_frame(ready: Prepared, covariance: FloatArray) -> tuple[Prepared, 
     chol = np.linalg.cholesky(covariance)
     turned = np.linalg.solve(chol, ready.frame.scale_tril)  # whitened rows have covariance I
     variances = np.linalg.eigvalsh(turned @ turned.T)
-    if variances[0] * LARGEST < 1:
+    # The smallest eigenvalue of the covariance of n rows of pure noise (Marchenko and Pastur).
+    edge = max(1 - np.sqrt(len(chol) * float(ready.weights @ ready.weights)), 0.0) ** 2
+    if variances[0] * LARGEST < edge:
         raise BadData(
             "Expected rows that vary at least as much as their noise; in some direction their sd "
             f"is {variances[0] ** 0.5:.2g} times that of the noise given."

@@ -10,6 +10,7 @@ from symscore.exact import Slabs, is_identity
 from symscore.exact.arithmetic.balls import ball_of, precision
 from symscore.exact.arithmetic.quadratic_forms import (
     flattened_moment,
+    form_variance,
     is_semidefinite,
     normal_tail,
     projection_defect,
@@ -46,7 +47,8 @@ CENTRES = ((fmpq(0), fmpq(0)), (fmpq(5, 2), fmpq(1, 3)), (fmpq(-1), fmpq(7, 3)))
         Label.PROOF_GAP,
         r"an error without $\lambda_i$",
         r"$\Vert Q_i - \hat Q_i \Vert_F \le \upsilon + \sqrt{34 / \lambda_i} \, (k \beta + "
-        r"\upsilon) + 2 \beta$ from exact moments, with nets of covering radius $\beta$",
+        r"\upsilon) + 2 \beta$ from exact moments, with nets that cover balls of radius "
+        r"$\beta \sqrt d + \upsilon$ up to $\beta$",
         r"The matrix is $\sum_i \lambda_i v_i v_i^T + E$, so that lemma 15 gives "
         r"$\Vert v_i - \Pi v_i \Vert^2 \le 2 \Vert E \Vert / \lambda_i$; the printed step has no "
         r"$\lambda_i$. Our form needs no $\Delta$ and no $\log R$: see corollary 23.",
@@ -96,6 +98,9 @@ def _defects(weights: tuple[fmpq, fmpq]) -> tuple[list[arb], fmpq]:
         require(is_semidefinite(scaled_identity(2, BETA) - spread), "covariances below beta")
         signal = entries(spread + column(offset) * column(offset).transpose())
         noise = flattened_moment(offset, spread) - column(signal) * column(signal).transpose()
+        test = column((fmpq(1), fmpq(2), fmpq(2), fmpq(-3)))
+        variance = form_variance(fmpq_mat([[1, 2], [2, -3]]), offset, spread)
+        require((test.transpose() * noise * test)[0, 0] == variance, "a form's variance", noise)
         require(is_semidefinite(noise), "moments above the signal", noise)
         require(is_semidefinite(scaled_identity(4, bound) - noise), "noise below eta", bound)
         whole += weight * flattened_moment(offset, spread)
@@ -129,7 +134,8 @@ def cells_of_moments(effort: Effort) -> str:
     points = list(product(range(-reach, reach + 1), repeat=2))
     for point in points:
         inside = [j for j in range(3) if _is_in_cell(point, j)]
-        nearest = min(range(3), key=lambda j, point=point: _square(point, CENTRES[j]))
+        squares = [_square(point, centre) for centre in CENTRES]
+        nearest = squares.index(min(squares))
         require(inside == [nearest], "one cell, that of the nearest centre", (point, inside))
     with precision(96):
         shares = []
@@ -172,7 +178,7 @@ def _both_sides(centres: Row) -> tuple[arb, arb]:
     whole = arb(0)
     for left, right in pairwise((-reach, *cuts, reach)):
         middle = (left + right) / 2
-        centre = min(centres, key=lambda c, middle=middle: abs(middle - c))
+        centre = min((abs(middle - c), c) for c in centres)[1]
 
         def integrand(t: acb, centre: fmpq = centre) -> acb:
             across = mean[1] + slope * (t - mean[0])

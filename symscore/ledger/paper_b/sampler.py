@@ -201,19 +201,19 @@ def schedule_length(effort: Effort) -> str:
     require(is_identity(below, log(1 + k)), "the fall below 1")
     _check_simple_count()
     with precision(64):
-        shares = [
+        counts = [
             _counted(Fraction(top), Fraction(low), Fraction(1, parts))
             for top in effort.pick((1, 3), (1, 2, 3, 7))
             for low in effort.pick(("1/2", "1/200"), ("1/2", "1/10", "1/200", "1/10000"))
             for parts in effort.pick((2, 20), (2, 5, 20, 100))
         ]
-        top, low = (ball_of(1 + t).log() / 2 for t in (Fraction(100), Fraction(1, 100)))
-        found = _steps(top, low, ball_of(Fraction(1, 20)))
-    least, most = min(shares), max(shares)
-    require(least > Fraction(3, 4) and most <= 1, "nearly as many as counted", (least, most))
+        # T = 100 and t_1 = 1/100, nearly.
+        found, most = _counted(Fraction("2.3076"), Fraction("0.004975"), Fraction(1, 20))
+    shares = [Fraction(count, bound) for count, bound in (*counts, (found, most))]
+    require(min(shares) > Fraction(3, 4), "nearly as many as counted", min(shares))
     return (
-        f"kappa = 1/20, T = 100, t_1 = 1/100: {found} steps; {float(least):.2f} to "
-        f"{float(most):.2f} of the count on {len(shares)} instances"
+        f"kappa = 1/20, T = 100, t_1 = 1/100: {found} of at most {most} steps; on {len(shares)} "
+        f"instances at least {float(min(shares)):.2f} of the count"
     )
 
 
@@ -231,26 +231,19 @@ def _check_simple_count() -> None:
         require(3 - 2 * arb(2).log() > 0, "something to spare")
 
 
-def _steps(top: arb, low: arb, kappa: arb) -> int:
-    """Return the number of longest steps, the last cut short at `low`."""
-    count = 0
-    while not top <= low:
-        require(top > low, "decided comparisons", top)
-        top, count = arb.max(top - kappa, top / (1 + kappa)), count + 1
-    return count
-
-
-def _counted(top: Fraction, low: Fraction, kappa: Fraction) -> Fraction:
-    """Count the steps with rational ends, and return their share in the bound."""
+def _counted(top: Fraction, low: Fraction, kappa: Fraction) -> tuple[int, int]:
+    """Return how many longest steps lead from `top`, at least 1, to `low`, and the bound."""
     count, at = 0, top
     while at > low:
         at, count = max(at - kappa, at / (1 + kappa)), count + 1
         at = Fraction(isqrt(int(at * at * (1 << 96))) + 1, 1 << 48)  # short, and never lower
     rate = ball_of(1 + kappa).log()
     fall = ball_of(top - 1) - ball_of(low).log()
-    require((count - 1) * rate < fall, "a number of steps at most the count", (count, fall / rate))
+    bound = int((fall / rate).ceil().unique_fmpz())
+    require(count <= bound, "a number of steps at most the count", (count, bound))
     stop = (2 * ball_of(low)).exp() - 1
     order = ball_of(2 * top) - stop.log()
     if stop <= 1:
-        require(count <= 1 + (1 + 1 / ball_of(kappa)) * order * 3 / 2, "the simple bound", count)
-    return Fraction(count, int((fall / rate).ceil().unique_fmpz()))
+        simple = 1 + (1 + 1 / ball_of(kappa)) * order * 3 / 2
+        require(bound <= simple, "a simpler bound above it", (bound, simple))
+    return count, bound

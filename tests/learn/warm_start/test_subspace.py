@@ -89,6 +89,15 @@ def test_noise_is_isotropic_in_its_frame():
         isotropic_frame(ready_of(rng.normal(size=(500, 2))), 4 * np.eye(2))
 
 
+def test_few_rows_of_pure_noise_are_not_refused():
+    """Of 200 rows in 40 dimensions the smallest variance is about .3 of the noise's own."""
+    x = np.random.default_rng(0).normal(size=(200, 40))
+    ready, noise = isotropic_frame(ready_of(x), np.eye(40))
+    assert np.linalg.eigvalsh(np.cov(x.T))[0] < 0.5
+    assert (ready.x**2).mean() == pytest.approx(1.0, rel=1e-9)
+    assert noise == pytest.approx(x.std(axis=0).mean(), rel=0.05)
+
+
 def test_the_noise_of_round_clusters_is_found():
     """Three far clusters of sd 1/2: the smallest eigenvalue of a component, within its chi square.
 
@@ -117,15 +126,29 @@ def test_the_crude_mixture_has_the_moments_of_the_cells():
     x = np.concatenate([rng.normal(size=(60, 2)) - 5, rng.normal(size=(90, 2)) + 5])
     weights = rng.dirichlet(np.full(150, 50.0))
     crude = cell_mixture(x, weights, np.array([[5.0, 5.0], [-5.0, -5.0]]), 0.7)
-    for c, rows in enumerate((slice(60, None), slice(0, 60))):
+    cells = [slice(60, None), slice(0, 60)]
+    masses = [weights[rows].sum() for rows in cells]
+    spreads = [np.cov(x[rows].T, aweights=weights[rows], ddof=0) for rows in cells]
+    pooled = masses[0] * spreads[0] + masses[1] * spreads[1] + 0.49 / 150 * np.eye(2)
+    for c, rows in enumerate(cells):
         own = weights[rows]
         effective = own.sum() ** 2 / (own**2).sum()
-        mean = own @ x[rows] / own.sum()
-        spread = np.cov(x[rows].T, aweights=own, ddof=0)
-        want = (effective * spread + 6 * 0.49 * np.eye(2)) / (effective + 6)
-        assert crude.weights[c] == pytest.approx(own.sum(), rel=1e-12)
-        assert np.abs(crude.means[c] - mean).max() <= roundoff(1000, 10.0)
+        want = (effective * spreads[c] + 6 * pooled) / (effective + 6)
+        assert crude.weights[c] == pytest.approx(masses[c], rel=1e-12)
+        assert np.abs(crude.means[c] - own @ x[rows] / masses[c]).max() <= roundoff(1000, 10.0)
         assert np.abs(crude.covariances[c] - want).max() <= roundoff(1000, 100.0)
+
+
+def test_centres_move_to_the_means_of_their_cells():
+    """Two covers of the same clusters end in the same cells."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(size=(80, 2)) - 5, rng.normal(size=(80, 2)) + 5])
+    one, two = (
+        cell_mixture(x, uniform(160), np.array(start), 1.0)
+        for start in ([[-9.0, -2.0], [2.0, 3.0]], [[-3.0, -6.0], [9.0, 9.0]])
+    )
+    assert (one.means == two.means).all()
+    assert (one.covariances == two.covariances).all()
 
 
 def test_small_cells_give_their_rows_away():
