@@ -16,7 +16,16 @@ from benchmarks.baselines import em_bic, em_true
 from benchmarks.marron_wand import MARRON_WAND, TABLE, Term, as_mixture
 from benchmarks.measured import Result, Sample, measure, remembered
 from benchmarks.methods import BIC, FLOWS, KDE, MAIN, METHODS, OURS, TRUE_K
-from benchmarks.real import FOLDS, GAUSSIAN, Held, cross_validated, judged, line, scaled
+from benchmarks.real import (
+    FOLDS,
+    GAUSSIAN,
+    Held,
+    cross_validated,
+    dequantised,
+    judged,
+    line,
+    scaled,
+)
 from benchmarks.real_data import DATA, NotFetched, Wheel
 from benchmarks.remember import PACKAGE, Memory, digest, fit_files
 from benchmarks.shapes import Banana, noisy_sphere, student_clusters
@@ -422,6 +431,16 @@ def test_folds_hold_every_row_out_once_and_are_remembered(tmp_path: Path) -> Non
     wanted = multivariate_normal(mean, covariance + 1e-6 * np.eye(4)).logpdf(rows[outside])
     # The condition, below 250, times squared lengths below 40 times the rounding of 120 rows' sums.
     assert found.log_density[outside] == pytest.approx(wanted, abs=roundoff(120, 250 * 40.0))
+
+
+def test_rounded_columns_are_spread_over_their_step_and_others_left() -> None:
+    rng = np.random.default_rng(0)
+    rows = np.column_stack([np.round(rng.normal(size=200), 1), rng.normal(size=200)])
+    spread = dequantised(rows)
+    assert (spread[:, 1] == rows[:, 1]).all()
+    assert (np.abs(spread[:, 0] - rows[:, 0]) <= 0.05 + 1e-12).all()
+    assert len(np.unique(spread[:, 0])) == 200
+    assert (dequantised(rows) == spread).all()
 
 
 def test_the_difference_is_paired_to_the_best_baseline() -> None:

@@ -21,10 +21,10 @@ CHEAP = 100  # features of a candidate that is tried before its cells have won
 RACE_ROWS = 5000  # with more rows than this, partitions are raced on so many first ...
 RACED = (0.3, 0.5, 0.7, 0.9)  # ... at these places along the ladder
 SURVIVORS = 3  # partitions kept at each of these
-WORTH = 2.0  # standard errors that a gain must exceed for what is simpler to be left
+WORTH = 1.0  # standard errors that a gain must exceed for what is simpler to be left
 AVERAGED = 0.0  # standard errors that combinations must gain on the best candidates alone
 FEW = 6  # components of a mixture that is simpler than what gains less ...
-SURE = 2.0  # ... standard errors on it
+SURE = 1.0  # ... standard errors on it
 SHARED = 4  # consecutive fields, two steps, that share the choice made at the last of them
 NOISY = 0.3  # kappa below which all share one choice: no cells matter much in so much noise
 MIXTURES = (EMCells, MergedCells, SubspaceCells)  # partitions whose components are a model
@@ -140,8 +140,8 @@ def choose(
     those partitions that are among the best three at one of four nodes on 5000 rows, and that of
     the best plain mixture. Other damping radii and higher degrees are then tried where their
     partition has won. At every node the best few are then combined, and the combinations kept if
-    together they gain on the best alone. If what is then best gains no more than two standard
-    errors on a plain mixture of few components, that mixture is taken: on data of one Gaussian, the
+    together they gain on the best alone. If what is then best gains no more than a standard
+    error on a plain mixture of few components, that mixture is taken: on data of one Gaussian, the
     least of many risks left twice its total variation. One of many components approximates a shape
     as cells do, and is no simpler. Both gains are of what would have been chosen without the fold
     that judges it.
@@ -201,7 +201,7 @@ def plainest(
 ) -> int:
     """Return the position of the plain mixture of fewest components that is as good as the best.
 
-    Good is the log density of held-out rows; as good is within two standard errors.
+    Good is the log density of held-out rows; as good is within a standard error.
     """
     plain = [j for j, c in enumerate(candidates) if np.isinf(c.ridge)]
     some = [j for j in plain if isinstance(candidates[j].partition, MIXTURES)] or plain

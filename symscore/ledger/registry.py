@@ -9,6 +9,13 @@ from symscore.ledger.entry import Entry
 
 # In the order in which rows are printed.
 MODULES: tuple[str, ...] = (
+    "paper_a.setting",
+    "paper_a.structure",
+    "paper_a.reverse",
+    "paper_a.sampler",
+    "paper_a.stopping",
+    "paper_a.crude_list",
+    "paper_a.crude_means",
     "paper_a.crude_covariances",
     "paper_a.fourth_moments",
     "paper_a.nearest_centre",
@@ -22,6 +29,7 @@ MODULES: tuple[str, ...] = (
     "paper_a.score_gap",
     "paper_a.softmax",
     "paper_a.polynomials",
+    "paper_a.softmax_slopes",
     "paper_a.gates",
     "paper_a.gate_errors",
     "paper_a.learning",
@@ -39,6 +47,7 @@ MODULES: tuple[str, ...] = (
     "paper_b.regression",
     "paper_b.concentration",
     "paper_b.warm_starts",
+    "paper_b.parameters",
     "paper_b.appendix_sampler",
     "paper_b.hypercontractivity",
     "paper_b.sub_exponential",

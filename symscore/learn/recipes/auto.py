@@ -68,7 +68,7 @@ class Auto:
         Smoothing left at the data end, relative to the smallest component sd.
     plain : bool
         Whether a plain Gaussian mixture of up to six components is taken if nothing gains more than
-        two standard errors on it. ``partial_fit`` does without: deviations are what later rows
+        a standard error on it. ``partial_fit`` does without: deviations are what later rows
         add to.
     """
 
@@ -228,7 +228,7 @@ class Auto:
     def _degrees(self, n_rows: int, dim: int) -> dict[Partition, int]:
         """Return the partitions that the rows of a training fold can fill, and their degrees."""
         training = n_rows - n_rows // self._n_folds(n_rows)
-        most = max(1, training // (2 * smallest_cell(dim)))
+        most = max(1, training // smallest_cell(dim))
         wanted: list[tuple[Partition, int]] = [(EMCells(k), self.em_degree) for k in self.em]
         wanted += [(KMeansCells(k), self.kmeans_degree) for k in self.kmeans]
         fitting = {p: _affordable(p, k, dim) for p, k in wanted if p.n_cells <= most}

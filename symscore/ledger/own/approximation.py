@@ -19,8 +19,9 @@ from symscore.exact.expansions.hermite import factorials, hermite_to_monomials
 from symscore.ledger.entry import Effort, Kind, Outcome, entry, require
 
 SETTING = (
-    r"Let Q be on the ball of radius R about 0, $Y = \mu + \sigma \xi$, "
-    r"$f(y) = E[\mu \mid Y = y]$, and $T_d$ the norm in $L^2(N(0, s^2 I))$ of f's Hermite series from degree d on. "
+    r"Let Q be on the ball of radius R about 0, $Y = \mu + \sigma \xi$, $\mu \sim Q$, "
+    r"$f(y) = E[\mu \mid Y = y]$, $\rho = R s / \sigma^2$, and $T_d$ the norm in "
+    r"$L^2(N(0, s^2 I))$ of f's Hermite series from degree d on. "
 )
 
 
@@ -29,7 +30,7 @@ SETTING = (
     title="The analytic strip of a denoiser, and its Hermite series",
     statement=SETTING
     + r"For $|\eta| < \pi \sigma^2 / 2 R$, $|f(y + i \eta)| \le R \sec(R |\eta| / "
-    r"\sigma^2)$; with $\rho = R s / \sigma^2$, $0 < \theta < \pi / 2$, $T_d \le R (S(\theta) / "
+    r"\sigma^2)$; for $0 < \theta < \pi / 2$, $T_d \le R (S(\theta) / "
     r"G_n(d, \theta^2 / \rho^2))^{1/2}$, $S(\theta)$ the mean of $\sec^2(\theta \sin \varphi)$, "
     r"$G_n(d, x) = \sum_m \binom dm x^m / (n (n + 2) \cdots (n + 2 m - 2))$, for n = 1 over m!.",
     kind=Kind.EXPLICIT,

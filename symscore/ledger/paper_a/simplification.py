@@ -52,6 +52,7 @@ def cells(effort: Effort) -> str:
     a, b, e, c = symbols("a b e c", positive=True)  # 1 / alpha, beta, epsilon, the rate
     both = 2 * (a**2 + b**2) - (a - b) ** 2
     require(is_identity(both, (a + b) ** 2), "the square of a difference", both)
+    _check_shares()
     across = 4 * log(1 / e) / c
     require(is_identity(exp(-c * across / 8), sqrt(e)), "the root of epsilon", across)
     with precision(BITS):
@@ -78,6 +79,19 @@ def cells(effort: Effort) -> str:
             if effort.quick:
                 break
     return f"three components on the line, two cells: {', '.join(shares)}"
+
+
+def _check_shares() -> None:
+    r"""Decide :math:`s - s_U = w (s_V - s_U)` for the other components V and their weight w."""
+    d, g = symbols("d0:4", positive=True), symbols("g0:4")
+    kept, rest = d[0] + d[1], d[2] + d[3]
+    own = (d[0] * g[0] + d[1] * g[1]) / kept
+    other = (d[2] * g[2] + d[3] * g[3]) / rest
+    score = (kept * own + rest * other) / (kept + rest)
+    average = sum(one * two for one, two in zip(d, g, strict=True)) / sum(d)
+    require(is_identity(score, average), "the score by two parts", score)
+    left = rest / sum(d) * (other - own)
+    require(is_identity(average - own, left), "the other weight times the difference", left)
 
 
 def _check_misclassified(law: RationalMixture, cut: Fraction, epsilon: Fraction) -> None:

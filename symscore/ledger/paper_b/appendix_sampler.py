@@ -47,7 +47,7 @@ def exponential_integrator(effort: Effort) -> str:
         _check_paths(roots)
         shares = [_share(roots, shifts) for shifts in patterns]
         lone = [fmpq(1000), *zero[1:]]
-        require(_share(roots, lone) > Fraction(9, 10), "a term that is nearly attained")
+        require(10 * _share(roots, lone) > 9, "a term that is nearly attained")
         found, printed = _level(roots[-1]).divergence(_draws(roots, lone)), _right_side(roots, zero)
         require(found > 2 * printed, "the noisiest score's error to count", (found, printed))
     most = max(map(float, shares))

@@ -101,7 +101,10 @@ def cells_of(point: tuple[int, ...], centres: tuple[tuple[int, int], ...]) -> li
     kind=Kind.EXPLICIT,
     outcome=Outcome.PROVED,
     depends_on=("B.Lem5.4", "B.Def5.2"),
-    uses=(r"$E[Z^2; A] \le r P(A) + \int_0^\infty P(Z^2 > r + a) \, da$",),
+    uses=(
+        "Jensen's inequality",
+        r"$E[Z^2; A] \le r P(A) + \int_0^\infty P(Z^2 > r + a) \, da$",
+    ),
     finding=Finding(
         Label.REMARK,
         r"$f_{S_i}$ on $V_i$",

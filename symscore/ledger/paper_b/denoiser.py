@@ -168,6 +168,7 @@ def _generated(f: Polynomial, variance: fmpq) -> dict[Exponent, fmpq]:
     outcome=Outcome.PROVED,
     depends_on=("B.Eq7-9", "B.Herm"),
     uses=("Parseval's identity for the normalised Hermite polynomials",),
+    proof="proof-low-degree",
 )
 def low_degree(effort: Effort) -> str:
     """Decide Parseval and the tail term by term, with its equality case; certify tanh."""

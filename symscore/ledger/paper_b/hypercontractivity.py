@@ -10,7 +10,7 @@ from sympy import Symbol, sqrt, symbols
 
 from symscore.exact import HermiteExpansion, is_identity
 from symscore.exact.arithmetic.balls import ball_of, precision, within
-from symscore.exact.arithmetic.moments import gaussian_moments
+from symscore.exact.arithmetic.moments import Moments, gaussian_moments
 from symscore.exact.arithmetic.polynomial import Polynomial, expectation
 from symscore.exact.arithmetic.polynomial import product as times
 from symscore.exact.arithmetic.quadrature import integral, tail_mass
@@ -137,14 +137,14 @@ def polynomial_norms(effort: Effort) -> str:
     return f"q = 4, d = 1: {quartic} of {3**2}; Hermite polynomials at most {float(worst):.3f}"
 
 
-def _moment_ratio(k: int, half: int, table: object) -> Fraction:
+def _moment_ratio(k: int, half: int, table: Moments) -> Fraction:
     """Return E f^q / (E f^2)^(q/2) for the k-th Hermite polynomial and q = 2 half."""
     h = hermite_to_monomials({(k,): fmpq(1)})
     square: Polynomial = times(h, h)
     power: Polynomial = square
     for _ in range(half - 1):
         power = times(power, square)
-    ratio = expectation(power, table) / expectation(square, table) ** half  # type: ignore[arg-type]
+    ratio = expectation(power, table) / expectation(square, table) ** half
     return Fraction(int(ratio.p), int(ratio.q))
 
 

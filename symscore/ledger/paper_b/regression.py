@@ -1,5 +1,6 @@
 """Section 5.2 of paper B: least squares in a ball, cell by cell, and what its error is made of."""
 
+from collections.abc import Iterable
 from fractions import Fraction
 from itertools import combinations, product
 
@@ -17,10 +18,10 @@ DEGREE = 2
     "B.Eq28-29",
     title="Least squares in a ball of coefficients",
     page="33-34",
-    statement=r"On every cell $\hat b = \arg\min_{|b| \le D} \frac1N \sum_i 1_{V_j}(y_i) "
-    r"|\sum_k b_k h_k(y_i - \hat\mu_j) - z_i|^2$ with targets z, and $\hat g$ is the "
-    r"polynomial of y's cell. b is optimal if and only if $(G + \lambda I) b = c$, "
-    r"$\lambda \ge 0$, $|b| \le D$ and $\lambda (D - |b|) = 0$.",
+    statement=r"On every cell $\hat b$ minimises $\frac1N \sum_i 1_{V_j}(y_i) "
+    r"|\sum_k b_k h_k(y_i - \hat\mu_j) - z_i|^2$ over $|b| \le D$, with targets z, and $\hat g$ "
+    r"is the polynomial of y's cell. In the ball b is optimal if and only if $(G + \lambda I) b = "
+    r"c$ with $\lambda \ge 0$ and $\lambda (D - |b|) = 0$.",
     kind=Kind.ALGORITHM,
     outcome=Outcome.CERTIFIED,
 )
@@ -71,8 +72,8 @@ def _features(place: Fraction) -> list[Fraction]:
     return found
 
 
-def _means(tables: object) -> list[list[Fraction]]:
-    rows = list(tables)  # type: ignore[call-overload]
+def _means(tables: Iterable[list[list[Fraction]]]) -> list[list[Fraction]]:
+    rows = list(tables)
     return [
         [sum((row[i][j] for row in rows), Fraction(0)) / len(rows) for j in range(len(rows[0][i]))]
         for i in range(len(rows[0]))
@@ -96,9 +97,8 @@ def _excess(
     ridge = Fraction(found.multiplier)
     b = [Fraction(float(value)) for value in found.coef[:, 0]]
     square = sum((value * value for value in b), Fraction(0))
-    if square > radius**2:
-        shrink = 1 - (square / radius**2 - 1)
-        b = [shrink * value for value in b]
+    if square > radius**2:  # 2 - x is below 1 / x
+        b = [(2 - square / radius**2) * value for value in b]
     require(sum(value * value for value in b) <= radius**2, "coefficients in the ball")
     g, c = _exact(gram), _exact(cross)
     column = _exact([[value] for value in b])
@@ -160,8 +160,10 @@ def error_decomposition(effort: Effort) -> str:
     corrected = parts(matrix, Rational(-2)) - parts(zero, Rational(-2))
     require(is_identity(moved, corrected), "the corrected identity")
     printed = parts(matrix, Rational(1)) - parts(zero, Rational(1))
-    names = sorted((moved.free_symbols | printed.free_symbols) - {*inside}, key=str)
-    values = dict.fromkeys(inside, 1) | {name: (i % 3) - 1 for i, name in enumerate(names)}
+    # B = I, all h and eta the first unit vector, all z = 0.
+    values = dict.fromkeys(inside, 1) | dict.fromkeys(matrix, 0) | {matrix[0]: 1, matrix[3]: 1}
+    values |= {vector[i]: int(i == 0) for vector in (*h, *eta) for i in range(2)}
+    values |= {vector[i]: 0 for vector in z for i in range(2)}
     left, right = moved.subs(values), printed.subs(values)
     require(left != right, "an instance on which the printed form fails", (left, right))
     return f"symbolic B, N = {count}; printed form on an instance: {right}, loss {left}"

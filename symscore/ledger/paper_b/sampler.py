@@ -30,6 +30,7 @@ Weight = Callable[[fmpq, fmpq], fmpq]
     corrected=Outcome.CERTIFIED,
     depends_on=("B.ThmA.1", "B.VEVP", "B.Alg1"),
     uses=(r"$\ln(1 + x) \le x$",),
+    proof="proof-sampler-families",
     finding=Finding(
         Label.REFUTED,
         r"errors weighted by $(t_k + 1)^{-1}$; steps by the factor $(t_{k+1} + 1)^{-\kappa}$; the "
@@ -179,6 +180,7 @@ def _corrected_run(kappa: Fraction, slope: str, shift: int) -> arb:
     kind=Kind.EXPLICIT,
     outcome=Outcome.PROVED,
     uses=(r"$\ln x \le x - 1$",),
+    proof="proof-schedule-length",
     finding=Finding(
         Label.REMARK,
         r"an order of magnitude",

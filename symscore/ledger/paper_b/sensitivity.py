@@ -95,6 +95,7 @@ def _check_scale(most: int) -> None:
     outcome=Outcome.PROVED,
     depends_on=("B.Lem4.2", "B.LemB.4"),
     uses=("Jensen's and Hölder's inequalities", r"$(E |\xi|^q)^{1/q} \le \sqrt q$ for $q \ge 1$"),
+    proof="proof-bounded-denoiser",
     finding=Finding(
         Label.REMARK,
         "constants in O",

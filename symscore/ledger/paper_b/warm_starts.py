@@ -1,4 +1,4 @@
-"""Section 5.3 of paper B: new warm starts by a greedy cover, and the proof of the main theorem."""
+"""Section 5.3 of paper B: new warm starts by a greedy cover."""
 
 import random
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from fractions import Fraction
 from itertools import product
 from math import comb
 
+import sympy
 from flint import arb
 from sympy import Symbol, log, symbols
 
@@ -58,6 +59,10 @@ def greedy_warm_starts(effort: Effort) -> str:
             bound = left + (1 - Fraction(1, k)) ** m * (1 - left)
             require(missed <= bound, "a share left below the bound", (missed, bound))
             worst, rounds = max(worst, missed / bound), rounds + 1
+    for k in range(1, 5):
+        apart = [_plus((100 * i, 0), p) for i in range(k) for p in CIRCLE] + [(0, 1000)]
+        held = greedy_cover(np.array(apart, float), np.ones(len(apart)), 10.0, 1).covered
+        require(round(held * len(apart)) == len(CIRCLE), "equality for circles apart", (k, held))
     short = greedy_cover(np.array(CIRCLE, float), np.ones(len(CIRCLE)), 5.0, 1).covered
     require(short < 1, "a circle that one ball of its own radius about a point does not cover")
     return f"{rounds} covers: at most {float(worst):.2f} of the bound; radius R'': {short:.2f} held"
@@ -150,8 +155,9 @@ def binomial_tails(effort: Effort) -> str:
     """Decide both exponents by their second derivatives, and certify exact tails."""
     c = Symbol("c", positive=True)
     # (1 - p + p e^s)^N <= exp(p N (e^s - 1)) at s = log(1 + c), or log(1 - c).
-    lower = (1 - c) * log(1 - c) + c - c**2 / 2
-    upper = (1 + c) * log(1 + c) - c - c**2 / (2 + c)
+    rates = c**2 / 2, c**2 / (2 + c)
+    lower = (1 - c) * log(1 - c) + c - rates[0]
+    upper = (1 + c) * log(1 + c) - c - rates[1]
     for gap in (lower, upper):
         require(gap.subs(c, 0) == 0 and gap.diff(c).subs(c, 0) == 0, "a double zero", gap)
     require(is_identity(lower.diff(c, 2), c / (1 - c)), "a convex gap below")
@@ -161,8 +167,8 @@ def binomial_tails(effort: Effort) -> str:
     with precision(64):
         for p, n, d in effort.pick(((10, 200, 2),), ((10, 200, 2), (3, 60, 4), (2, 400, 10))):
             below, above = _tails(Fraction(1, p), n, Fraction(1, d))
-            rate = Fraction(n, p * d * d)
-            bounds = [(-ball_of(rate / s)).exp() for s in (Fraction(2), 2 + Fraction(1, d))]
+            sizes = [Fraction(str(rate.subs(c, sympy.Rational(1, d)))) for rate in rates]
+            bounds = [ball_of(-size * n / p).exp() for size in sizes]
             require(ball_of(below) <= bounds[0], "the lower tail's bound", below)
             require(ball_of(above) <= bounds[1], "the upper tail's bound", above)
             shares += [float(below) / float(bounds[0]), float(above) / float(bounds[1])]
@@ -221,7 +227,18 @@ def greedy_cover_lemma(effort: Effort) -> str:
         require(uncovered <= 2 * missed, "all but 2 eps covered", (uncovered, missed, count))
         worst = max(worst, Fraction(uncovered, 2 * missed))
     require(attained > 0, "equality in some round")
+    _check_halving()
     return f"{rounds} rounds, {attained} with equality; at most {float(worst):.2f} of 2 eps left"
+
+
+def _check_halving() -> None:
+    """Check two sets whose rest is halved by another set in every round: equality throughout."""
+    good = [set(range(8)), set(range(8, 16))]
+    parts = ((0, 4), (4, 6), (6, 7))
+    others = [{*range(*part), *range(8 + part[0], 8 + part[1])} for part in parts]
+    found = _greedy([*others, *good], 18, len(others))  # two points are in no set
+    falls = [(after - 2, (1 - Fraction(1, len(good))) * (before - 2)) for before, after in found]
+    require(all(new == bound for new, bound in falls), "equality in every round", falls)
 
 
 def _greedy(sets: list[set[int]], size: int, rounds: int = 20) -> list[tuple[int, int]]:
@@ -232,56 +249,3 @@ def _greedy(sets: list[set[int]], size: int, rounds: int = 20) -> list[tuple[int
         left = left - max(sets, key=lambda chosen: len(chosen & left))
         found.append((before, len(left)))
     return found
-
-
-@entry(
-    "B.p46",
-    title="The parameters of the main theorem",
-    page="46-48",
-    statement=r"With $T = (M_2 + n) / \varepsilon^2$, $\kappa = \varepsilon^2 / (M_2 + n \ln(T + "
-    r"1))$, $t_1 = \varepsilon^2 \sigma_0^2 / 2 \sqrt n$ and errors of f of at most "
-    r"$\varepsilon^2 (\sigma_l^2 + 1) / \ln(T + 1)$ the induction starts, for 0 is a warm start at "
-    r"$T \ge D^2$, and theorem 3.1 gives $O(\varepsilon^2)$.",
-    kind=Kind.EXISTENCE,
-    outcome=Outcome.NOT_CHECKABLE,
-    depends_on=("B.Thm3.1", "B.Lem5.6", "B.Lem5.7", "B.Lem5.12", "B.Nstep"),
-    reason="the induction rests on lemmas whose constants are not stated",
-    weaker=r"that $T \ge D^2$ if $\varepsilon^2 \le (M_2 + n) / D^2$, that every term of theorem "
-    r"3.1 with corrected weights is at most $\varepsilon^2$ ($2 \varepsilon^2$ for the scores, "
-    r"$\sigma_0 = 1$) but $\kappa^2 n N$, and that term and N on instances",
-)
-def parameters(effort: Effort) -> str:
-    """Decide the sum of the terms, and count the steps of schedules in balls."""
-    n, second, eps, reach, t, size = symbols("n M2 eps D t log", positive=True)
-    horizon = (second + n) / eps**2
-    base = horizon - reach**2
-    require(is_identity(base, ((second + n) / reach**2 - eps**2) * reach**2 / eps**2), "T >= D^2")
-    start = (n + second) / (horizon + 1)
-    require(is_identity(eps**2 - start, eps**2 / (horizon + 1)), "the start's term", start)
-    kappa = eps**2 / (second + n * size)  # size = log(T + 1)
-    require(is_identity(kappa * n * size + kappa * second, eps**2), "the terms linear in kappa")
-    noisy = t + 1  # sigma^2, for sigma_0 = 1; the score's error is that of f over sigma^4
-    score = (t + 1) * eps**2 * (noisy + 1) / noisy**2
-    require(is_identity(2 * eps**2 - score, eps**2 * t / (t + 1)), "the scores' term")
-    shown = []
-    with precision(64):
-        for dim, moment, error in effort.pick(((1, 5, 3),), ((1, 5, 3), (2, 5, 1))):
-            square = Fraction(error, 10) ** 2
-            top = ball_of((moment + dim) / square + 1).log() / 2
-            step = ball_of(square) / (moment + 2 * dim * top)
-            low = (ball_of(square) / (2 * ball_of(dim).sqrt()) + 1).log() / 2
-            count = _count(top, low, step)
-            term = step**2 * dim * count / ball_of(square)
-            require(term < 2, "kappa^2 n N below 2 epsilon^2", term)
-            require(10 * term > 1, "a term that counts", term)
-            shown.append(f"N = {count}, kappa^2 n N = {float(term):.2f} epsilon^2")
-    return "; ".join(shown)
-
-
-def _count(top: arb, low: arb, kappa: arb) -> int:
-    """Return the number of longest steps in the time of the variance preserving diffusion."""
-    steps = 0
-    while not top <= low:
-        require(top > low, "a decided comparison", top)
-        top, steps = arb.max(top - kappa, top / (1 + kappa)), steps + 1
-    return steps

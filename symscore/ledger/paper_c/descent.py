@@ -12,7 +12,7 @@ from symscore.ledger.entry import Effort, Kind, Outcome, entry, require
 
 DIM = 1000
 RATE = 0.4
-FOLDS = 16  # of growth of the direction in the first stage
+FOLDS = 24  # of growth of the direction in the first stage
 GROWTH = 0.1  # of the direction in a long step, which shortens the rest by 4 rate |theta|^2 or less
 
 
@@ -33,14 +33,12 @@ def random_start(effort: Effort) -> str:
     _check_plane(effort.seed)
     found = []
     for length in effort.pick((1.0,), (1.0, 2.0, 0.7)):
-        cosine, _, error = _two_stages(DIM, length, effort.seed)
-        require(abs(cosine[0]) < 0.2, "a start that hardly sees the truth", cosine[0])
-        require(abs(cosine[1]) > 1 - 1e-6, "the direction after the first stage", cosine[1])
+        (cosine, sine), _, error = _two_stages(DIM, length, effort.seed)
+        require(cosine < 0.2, "a start that hardly sees the truth", cosine)
+        require(abs(sine) < 1e-3, "the direction after the first stage", sine)
         require(error < 1e-12, "the truth after the second", error)
-        found.append(
-            f"|mu| = {length:g}: |cos| {abs(cosine[0]):.3f} to 1 - {1 - abs(cosine[1]):.1e}"
-        )
-    return f"d = {DIM}, " + "; ".join(found) + "; errors below 1e-12 at the end"
+        found.append(f"|mu| = {length:g}: cosine {cosine:.3f}, then sine {abs(sine):.0e}")
+    return f"d = {DIM}, {'; '.join(found)}; errors below 1e-12 at the end"
 
 
 def _check_plane(seed: int) -> None:
@@ -61,7 +59,7 @@ def _check_plane(seed: int) -> None:
 def _two_stages(
     dim: int, length: float, seed: int
 ) -> tuple[tuple[float, float], tuple[int, float], float]:
-    """Return cosines before and after stage one, its steps and stage two's contraction, the error.
+    """Return start's cosine and stage one's sine, its steps and stage two's contraction, the error.
 
     The start is N(0, I) in `dim` dimensions; mu is the first axis.
     """
@@ -84,13 +82,13 @@ def _two_stages(
         found, _ = descend(
             found, lambda t: population_gradient(t, math.exp(-far) * mu), rate=rate, steps=steps
         )
-    cosines = float(at[0] / np.linalg.norm(at)), float(found[0] / np.linalg.norm(found))
+    aims = abs(float(at[0] / np.linalg.norm(at))), float(found[1] / np.linalg.norm(found))
     truth = math.copysign(math.exp(-near), found[0]) * mu
     ends, at = [], found * math.exp(far - near)
     for _ in range(60):
         at, _ = descend(at, lambda t: population_gradient(t, truth), rate=RATE, steps=1)
         ends.append(float(np.linalg.norm(at - truth)) * math.exp(near))
-    return cosines, (short + many, (ends[9] / ends[5]) ** 0.25), ends[-1]
+    return aims, (short + many, (ends[9] / ends[5]) ** 0.25), ends[-1]
 
 
 @entry(
@@ -271,13 +269,13 @@ def two_stages(effort: Effort) -> str:
     require(3.5 < gaps[0] / gaps[1] < 4.5, "a relative gap of order h^2", gaps)
     shown, factors = [], []
     for dim in effort.pick((10, 100), (10, 100, 1000)):
-        cosine, (steps, factor), error = _two_stages(dim, 1.0, effort.seed)
-        require(1 - abs(cosine[1]) < 1e-6, "the direction after the first stage", cosine)
+        (_, sine), (steps, factor), error = _two_stages(dim, 1.0, effort.seed)
+        require(abs(sine) < 1e-3, "the direction after the first stage", sine)
         require(factor < 0.6, "a contraction in every step of the second", factor)
         factors.append(factor)
         require(error < 1e-12, "the truth", error)
-        shown.append(f"d = {dim}: {steps} steps to 1 - |cos| = {1 - abs(cosine[1]):.0e}")
+        shown.append(f"d = {dim}: sine {abs(sine):.0e} after {steps} steps")
     return (
         f"{'; '.join(shown)}; then factors up to {max(factors):.2f} a step; power iteration to "
-        f"{gaps[1]:.1%} at h = .05"
+        f"{gaps[1]:.1%} at h = .05 (false alarms, by starts across the truth, below 1e-6)"
     )
