@@ -15,7 +15,12 @@ from benchmarks.targets import Target
 from symscore.arrays import FloatArray
 from symscore.compare.metrics import paired_difference, total_variation
 
-TEST_DRAWS = 10_000
+MOST_DRAWS, FEWEST_DRAWS = 10_000, 2000
+
+
+def judging_draws(n: int, dim: int) -> int:
+    """Return how many draws to judge by: fewer where a density costs more and TV is larger."""
+    return max(FEWEST_DRAWS, min(MOST_DRAWS, 20_000 // dim, 4 * n))
 
 
 @final
@@ -64,10 +69,11 @@ class Sample:
     test: FloatArray
 
     @classmethod
-    def of(cls, target: Target, n: int, seed: int, test_draws: int = TEST_DRAWS) -> "Sample":
+    def of(cls, target: Target, n: int, seed: int) -> "Sample":
         """Draw independently for every target and seed."""
         rng = np.random.default_rng([seed, zlib.crc32(target.name.encode())])
-        return cls(target, seed, target.draw(n, rng=rng), target.draw(test_draws, rng=rng))
+        data = target.draw(n, rng=rng)
+        return cls(target, seed, data, target.draw(judging_draws(n, target.dim), rng=rng))
 
     def key(self, method: str) -> str:
         """Return the name of the method's result on this sample."""

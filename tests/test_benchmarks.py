@@ -14,7 +14,7 @@ from sklearn.model_selection import KFold
 from benchmarks.accuracy import HIGH_DIM, LARGE, jobs, report, run, table
 from benchmarks.baselines import em_bic, em_true
 from benchmarks.marron_wand import MARRON_WAND, TABLE, Term, as_mixture
-from benchmarks.measured import Result, Sample, measure, remembered
+from benchmarks.measured import Result, Sample, judging_draws, measure, remembered
 from benchmarks.methods import BIC, FLOWS, KDE, MAIN, METHODS, OURS, TRUE_K
 from benchmarks.real import (
     FOLDS,
@@ -234,9 +234,15 @@ def test_sources_of_a_default_fit_leave_out_what_does_not_decide_it() -> None:
     assert "learn/recipes/hard_cells.py" not in names
 
 
+def test_fewer_draws_judge_where_a_density_costs_more() -> None:
+    sizes = [judging_draws(n, dim) for n, dim in ((5000, 1), (5000, 2), (1000, 2), (5000, 5))]
+    assert sizes == [10_000, 10_000, 4000, 4000]
+    assert judging_draws(5000, 50) == judging_draws(100, 1) == 2000
+
+
 def test_a_seed_and_target_fix_the_sample() -> None:
-    first, again = (Sample.of(target("banana"), 50, 3, test_draws=20) for _ in range(2))
-    other = Sample.of(Target("renamed", Banana()), 50, 3, test_draws=20)
+    first, again = (Sample.of(target("banana"), 50, 3) for _ in range(2))
+    other = Sample.of(Target("renamed", Banana()), 50, 3)
     assert (first.data == again.data).all()
     assert (first.test == again.test).all()
     assert not (first.data == other.data).any()
@@ -275,7 +281,7 @@ def test_a_run_survives_failures_and_ends_in_time() -> None:
 
 def test_peers_are_fitted_and_judged() -> None:
     truth = Target("two", GaussianMixture([0.5, 0.5], [[-4], [4]], [[[1]], [[1]]]))
-    sample = Sample.of(truth, 60, 1, test_draws=2000)
+    sample = Sample.of(truth, 60, 1)
     known, chosen = measure(sample, TRUE_K), measure(sample, BIC)
     assert known is not None
     assert chosen is not None

@@ -50,7 +50,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault("A.Lem12", SAMPLER, "before**2 * chain.error", "chain.error"),
     # Bounds with smaller constants.
     Fault("A.p23KL", STOPPING, "slope = (2 * r - 1)", "slope = (r - 1)"),
-    Fault("A.p24KL", STOPPING, "radius * radius / 2", "radius * radius / 4"),
+    Fault("A.p24KL", STOPPING, "radius * radius / 2", "radius * radius / 3"),
+    Fault("A.p23KL", STOPPING, "expand((2 * delta) ** 2", "expand(delta**2"),
+    Fault("A.p24KL", STOPPING, "found += r - (1 + r).log()", "found += r + (1 + r).log()"),
     Fault("A.Lem13", LIST, "spare = 70 *", "spare = 69 *"),
     # A net twice as coarse.
     Fault("A.Alg2", LIST, "pitch = 2 * sqrt", "pitch = 4 * sqrt"),

@@ -17,6 +17,7 @@ SHAPES: tuple[tuple[fmpq, tuple[fmpq, ...]], ...] = (
     (fmpq(0), (fmpq(1, 10), fmpq(1))),
     (fmpq(9), (fmpq(1, 2), fmpq(3))),
     (fmpq(0), (fmpq(1, 100),)),
+    (fmpq(4), (fmpq(99, 100),)),
 )
 
 
@@ -65,8 +66,8 @@ def early_stopping(effort: Effort) -> str:
     _check_logarithm()
     s, u, delta = symbols("s u delta", positive=True)
     # Half of u^2 |1 / s - 1|^2 with u = 2 delta at most.
-    spectral = (2 * delta) ** 2 / (2 * delta**2)
-    _check_squares(sympy.expand(spectral), sympy.Rational(1, 2))
+    spectral = sympy.expand((2 * delta) ** 2 / (2 * delta**2))
+    _check_squares(spectral, sympy.Rational(1, 2))
     ratio = ((1 - u) * s + u) / s
     require(is_identity(ratio - 1, u * (1 - s) / s), "the ratio of variances", ratio)
     require(is_identity(ratio - (1 - u), u / s), "a ratio of at least 1 - u", ratio)
@@ -82,8 +83,9 @@ def early_stopping(effort: Effort) -> str:
                 found += r - 1 - r.log()
             found = (found + worst) / 2
             reach = ball_of(time) * _radius(square, values) / ball_of(alpha)
-            require(found <= 2 * reach * reach, "the bound", (found, reach))
-            shares.append(found / (2 * reach * reach))
+            bound = int(spectral) * reach * reach
+            require(found > 0 and found <= bound, "the bound", (found, bound))
+            shares.append(found / bound)
     return f"{len(shares)} instances, at most {float(max(shares, key=float)):.3f} of the bound"
 
 
@@ -121,6 +123,6 @@ def start_from_noise(effort: Effort) -> str:
                 found += r - (1 + r).log()
             radius = _radius(square, values)
             bound = e_value * radius * radius / 2
-            require(found / 2 <= bound, "the bound", (found, bound))
+            require(found > 0 and found / 2 <= bound, "the bound", (found, bound))
             shares.append(found / 2 / bound)
     return f"{len(shares)} instances, at most {float(max(shares, key=float)):.3f} of the bound"
