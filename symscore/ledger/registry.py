@@ -7,7 +7,6 @@ from typing import TypeGuard
 
 from symscore.ledger.entry import Entry
 
-# In the order in which rows are printed.
 MODULES: tuple[str, ...] = (
     "paper_a.setting",
     "paper_a.structure",
@@ -64,7 +63,7 @@ MODULES: tuple[str, ...] = (
 
 @cache
 def entries() -> tuple[Entry, ...]:
-    """Return all entries, in the order of their papers.
+    """Return all entries, in the order of :func:`statement_ids`.
 
     Raises
     ------
@@ -77,7 +76,7 @@ def entries() -> tuple[Entry, ...]:
         for value in filter(_is_entry, vars(module).values()):
             if found.setdefault(value.id, value) is not value:
                 raise ValueError(f"Expected one entry {value.id}; got two.")
-    return tuple(found.values())
+    return tuple(found[name] for name in statement_ids() if name in found)
 
 
 def _is_entry(value: object) -> TypeGuard[Entry]:

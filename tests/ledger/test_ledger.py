@@ -2,6 +2,7 @@
 
 import json
 import re
+from importlib import import_module
 
 import pytest
 
@@ -20,6 +21,7 @@ from symscore.ledger import (
 )
 from symscore.ledger.entry import entry, require
 from symscore.ledger.page import summary, to_html, to_markdown
+from symscore.ledger.registry import MODULES
 from symscore.ledger.verification import row_of
 
 SOUND = {Outcome.PROVED, Outcome.CERTIFIED, Outcome.REFUTED}
@@ -41,6 +43,9 @@ def rows():
 
 def test_every_statement_has_an_entry_and_the_other_way_round():
     assert [found.id for found in entries()] == list(statement_ids())
+    modules = [import_module(f"symscore.ledger.{name}") for name in MODULES]
+    written = {v.id for module in modules for v in vars(module).values() if isinstance(v, Entry)}
+    assert written == set(statement_ids())
 
 
 def test_every_paper_is_complete():
