@@ -40,7 +40,7 @@ each_mixture = pytest.mark.parametrize("mixture", MIXTURES.values(), ids=MIXTURE
 def proved_equal(left, right) -> bool:
     start = process_time()
     answer = is_identity(left, right)
-    assert process_time() - start < 2
+    assert process_time() - start < 5
     return answer
 
 
