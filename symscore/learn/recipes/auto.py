@@ -46,7 +46,7 @@ class Auto:
         Numbers of cells to try, from k-means and from expectation-maximisation.
     merged : int
         Number of components from which pairs are merged as long as an information criterion asks
-        for it; 0 to leave that out.
+        for it; 0 to leave that out. Not on rounded rows.
     subspace : tuple of int
         Numbers of components to try in few directions of four columns or more.
     kmeans_degree, em_degree : int
@@ -128,7 +128,7 @@ class Auto:
         folds = fold_labels(n, ready.groups, self._n_folds(n), seed=seed)
         sample = Sample(ready.x, ready.weights, folds, seed)
         reservoir = sample.thinned(RESERVOIR)
-        degrees = self._degrees(n, dim)
+        degrees = self._degrees(n, dim, rounded=ready.rounding > 0)
         cells: dict[Partition, Cells] = {}
         for done, partition in enumerate(degrees):
             progress("finding components", done, len(degrees))
@@ -225,14 +225,17 @@ class Auto:
     def _n_folds(self, n_rows: int) -> int:
         return min(self.folds, n_rows // 2)
 
-    def _degrees(self, n_rows: int, dim: int) -> dict[Partition, int]:
-        """Return the partitions that the rows of a training fold can fill, and their degrees."""
+    def _degrees(self, n_rows: int, dim: int, *, rounded: bool) -> dict[Partition, int]:
+        """Return the partitions that the rows of a training fold can fill, and their degrees.
+
+        On rounded rows nothing is merged by likelihood: spikes on their grid would win.
+        """
         training = n_rows - n_rows // self._n_folds(n_rows)
         most = max(1, training // smallest_cell(dim))
         wanted: list[tuple[Partition, int]] = [(EMCells(k), self.em_degree) for k in self.em]
         wanted += [(KMeansCells(k), self.kmeans_degree) for k in self.kmeans]
         fitting = {p: _affordable(p, k, dim) for p, k in wanted if p.n_cells <= most}
-        if self.merged > 1 and most > 1:
+        if self.merged > 1 and most > 1 and not rounded:
             fitting[MergedCells(min(self.merged, most))] = 0
         if dim >= MANY:
             fitting |= {SubspaceCells(k): 0 for k in self.subspace}
