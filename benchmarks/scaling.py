@@ -23,6 +23,12 @@ from scipy.stats import t as student
 from symscore import GaussianMixture
 from symscore.atomic import atomic_path
 from symscore.learn.general_mixture.grid import time_grid
+from symscore.learn.hermite_sums import (
+    exact_equations,
+    hermite_moments,
+    hermite_values,
+    needed_order,
+)
 from symscore.learn.line_law import (
     line_grid,
     line_total_variation,
@@ -31,12 +37,6 @@ from symscore.learn.line_law import (
     sampler_law,
 )
 from symscore.learn.warm_start.covers import greedy_cover
-from symscore.learn.warm_start.hermite_sums import (
-    exact_equations,
-    hermite_moments,
-    hermite_values,
-    needed_order,
-)
 from symscore.schedule import NoiseLevel
 
 HORIZON, STOP = 4.0, 0.01

@@ -173,14 +173,12 @@ def fit_hard_score(
                 cross[c] += weighted.T @ residual[here]
         mass += own.sum(axis=0)
         square += (own**2).sum(axis=0)
-    # The copies of a row count as one row: within a cell they say nearly the same. Rounded, so that
-    # thirty equal rows are thirty.
-    effective = np.round(mass**2 / np.maximum(square, np.finfo(float).tiny), 6)
+    effective = effective_rows(mass, square)
     coef = np.zeros((cells, size, crude.dim))
     for c in range(cells):
-        used = _affordable(float(effective[c]), crude.dim, degree)
+        used = affordable_features(float(effective[c]), crude.dim, degree)
         if used:
-            coef[c, :used] = _ridge(gram[c, :used, :used], cross[c, :used], ridge)
+            coef[c, :used] = ridge_solution(gram[c, :used, :used], cross[c, :used], ridge)
     return HardScore(crude, level, coef, REACH * float(np.sqrt((x**2).sum(axis=1).max())))
 
 
@@ -210,13 +208,23 @@ def clipped(x: FloatArray, radius: float) -> FloatArray:
     return x * np.minimum(1.0, radius / np.maximum(norm, np.finfo(float).tiny))
 
 
-def _affordable(effective: float, dim: int, degree: int) -> int:
+def effective_rows(mass: FloatArray, square: FloatArray) -> FloatArray:
+    """Return the rows (C,) that cells hold, from sums of their rows' weights and of the squares.
+
+    A row's copies count as one row: within a cell they say nearly the same. Rounded, so that thirty
+    equal rows are thirty.
+    """
+    return np.round(mass**2 / np.maximum(square, np.finfo(float).tiny), 6)
+
+
+def affordable_features(effective: float, dim: int, degree: int) -> int:
     """Return the number of features, of degree at most `degree`, that the rows of a cell allow."""
     sizes = (n_features(dim, k) for k in range(degree, -1, -1))
     return next((size for size in sizes if ROWS_PER_FEATURE * size <= effective), 0)
 
 
-def _ridge(gram: FloatArray, cross: FloatArray, ridge: float) -> FloatArray:
+def ridge_solution(gram: FloatArray, cross: FloatArray, ridge: float) -> FloatArray:
+    """Return the coefficients (F, d), pulled to zero by `ridge` times the diagonal of the Gram."""
     diagonal = np.diagonal(gram)
     # The second term is rounding's: it keeps the matrix positive definite where ridge is 0.
     penalty = ridge * diagonal + 1e-12 * diagonal.mean()

@@ -2,19 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import product
-from math import comb, factorial, inf, prod, sqrt
-from typing import NamedTuple, final
+from math import inf
+from typing import final
 
 import numpy as np
-from scipy.linalg import solve
 
-from symscore.arrays import FloatArray, IntArray, blocks
+from symscore.arrays import FloatArray, blocks
 from symscore.learn.general_mixture.field import GatedScore
-from symscore.learn.hard import ROWS, ROWS_PER_FEATURE, cell_features
+from symscore.learn.hard import ROWS, affordable_features, effective_rows, ridge_solution
 from symscore.learn.hermite import multi_indices, n_features
-from symscore.mixture import GaussianMixture
+from symscore.learn.hermite_sums import (
+    hermite_moments,
+    linearisation,
+    needed_order,
+    raised_indices,
+)
 
 
 @final
@@ -58,17 +60,10 @@ class CellSums:
         cells, _, dim = self.cross.shape
         coef = np.zeros_like(self.cross)
         for c in range(cells if ridge < inf else 0):
-            sizes = (n_features(dim, k) for k in range(degree, -1, -1))
-            most = self.effective[c] / ROWS_PER_FEATURE
-            used = next((size for size in sizes if size <= most), 0)
+            used = affordable_features(float(self.effective[c]), dim, degree)
             if used:
-                gram = self.gram[c, :used, :used]
-                diagonal = np.diagonal(gram)
-                # The second term is rounding's: it keeps the matrix definite where ridge is 0.
-                penalty = ridge * diagonal + 1e-12 * diagonal.mean()
-                coef[c, :used] = solve(
-                    gram + np.diag(penalty), self.cross[c, :used], assume_a="pos"
-                )
+                gram, cross = self.gram[c, :used, :used], self.cross[c, :used]
+                coef[c, :used] = ridge_solution(gram, cross, ridge)
         return coef
 
 
@@ -119,9 +114,7 @@ def sampled_sums(
                 cross[c] += weighted.T @ (x[rows][here] - blank.linear(c, noised[here]))
         mass += own.sum(axis=0)
         square += (own**2).sum(axis=0)
-    # Rounded, so that thirty equal rows are thirty.
-    effective = np.round(mass**2 / np.maximum(square, np.finfo(float).tiny), 6)
-    return CellSums(gram, cross, effective)
+    return CellSums(gram, cross, effective_rows(mass, square))
 
 
 def hermite_means(x: FloatArray, weights: FloatArray, degree: int) -> FloatArray:
@@ -129,11 +122,7 @@ def hermite_means(x: FloatArray, weights: FloatArray, degree: int) -> FloatArray
 
     One pass over the rows serves every level: see :func:`integrated_sums`.
     """
-    standard = GaussianMixture(np.ones(1), np.zeros((1, x.shape[1])), np.eye(x.shape[1])[None])
-    total = np.zeros(n_features(x.shape[1], degree))
-    for rows in blocks(len(x), ROWS):
-        total += weights[rows] @ cell_features(standard, 0, x[rows], degree)
-    return total
+    return hermite_moments(x, weights, np.zeros(x.shape[1]), degree, 1.0)
 
 
 def integrated_sums(
@@ -166,60 +155,16 @@ def integrated_sums(
     """
     degree = max(degree, 1)  # the linear part is a polynomial of degree 1
     dim, alpha, size = blank.dim, blank.level.alpha, n_features(blank.dim, degree)
-    table = _products(dim, degree)
-    terms = table.factor * alpha**table.order * means[table.position]
-    flat = np.zeros(size**2)
-    np.add.at(flat, table.entry, terms)
-    gram = flat.reshape(size, size)
-    raised = blank.level.sigma**2 * alpha ** table.totals[:, None] * table.rates
-    cross = raised * means[table.ups]
+    totals = np.array([sum(k) for k in multi_indices(dim, needed_order(degree))])
+    noised = alpha**totals * means[: len(totals)]
+    gram = (linearisation(dim, degree) @ noised[: n_features(dim, 2 * degree)]).reshape(size, size)
+    ups, rates = raised_indices(dim, degree)
+    cross = blank.level.sigma**2 * alpha ** totals[:size, None] * rates * means[ups]
     # An affine map of x_t: its values at 0 and at the unit vectors say which.
     corners = blank.linear(0, np.concatenate([np.zeros((1, dim)), np.eye(dim)]))
     slope = corners[1:] - corners[0] - alpha * np.eye(dim)
     cross -= gram[:, : dim + 1] @ np.concatenate([corners[:1], slope])
     return CellSums(gram[None], cross[None], np.array([effective]))
-
-
-class _Products(NamedTuple):
-    """Products of Hermite polynomials: entry (p, q) of the Gram sums factor times h at position."""
-
-    entry: IntArray
-    position: IntArray
-    order: IntArray
-    factor: FloatArray
-    totals: IntArray  # (F,) |p|
-    rates: FloatArray  # (F, d) sqrt(p_j + 1)
-    ups: IntArray  # (F, d) position of p + e_j
-
-
-@lru_cache(maxsize=16)
-def _products(dim: int, degree: int) -> _Products:
-    powers = multi_indices(dim, degree)
-    place = {p: j for j, p in enumerate(multi_indices(dim, max(2 * degree, degree + 1)))}
-    rows = []
-    for a, p in enumerate(powers):
-        for b, q in enumerate(powers):
-            for r in product(*(range(min(pair) + 1) for pair in zip(p, q, strict=True))):
-                left = tuple(i + j - 2 * k for i, j, k in zip(p, q, r, strict=True))
-                factor = prod(list(map(_product_factor, p, q, r)))
-                rows.append((a * len(powers) + b, place[left], sum(left), factor))
-    entry, position, order, factors = zip(*rows, strict=True)
-    ups = [[place[(*p[:j], p[j] + 1, *p[j + 1 :])] for j in range(dim)] for p in powers]
-    return _Products(
-        np.array(entry),
-        np.array(position),
-        np.array(order),
-        np.array(factors),
-        np.array([sum(p) for p in powers]),
-        np.sqrt(np.array(powers) + 1.0),
-        np.array(ups),
-    )
-
-
-def _product_factor(p: int, q: int, r: int) -> float:
-    """Coefficient of h_{p+q-2r} in h_p h_q, in one variable."""
-    ways = comb(p, r) * comb(q, r) * factorial(r)
-    return ways * sqrt(factorial(p + q - 2 * r) / (factorial(p) * factorial(q)))
 
 
 def _norm(x: FloatArray) -> FloatArray:

@@ -12,9 +12,9 @@ from typing import final
 import numpy as np
 
 from symscore.arrays import FloatArray, blocks
-from symscore.learn.hard import nearest
+from symscore.learn.hard import effective_rows, nearest
 from symscore.learn.hermite import n_features
-from symscore.learn.warm_start.hermite_sums import (
+from symscore.learn.hermite_sums import (
     exact_equations,
     hermite_moments,
     hermite_values,
@@ -103,9 +103,8 @@ def cell_equations(
         rows = drawn[block]
         _add_drawn(sums, rows, x, weights, noises, centres, t, sigma, degree)
     square = (sums.own**2).sum(axis=0)
-    # Rounded, so that thirty equal rows are thirty.
-    effective = sums.own.sum(axis=0) ** 2 / np.maximum(square, np.finfo(np.float64).tiny)
-    return CellEquations(sums.gram, sums.cross, np.round(effective, 6))
+    effective = effective_rows(sums.own.sum(axis=0), square)
+    return CellEquations(sums.gram, sums.cross, effective)
 
 
 def cell_moments(

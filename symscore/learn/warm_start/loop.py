@@ -8,11 +8,11 @@ import numpy as np
 from symscore.arrays import FloatArray
 from symscore.learn.folds import fold_labels
 from symscore.learn.hermite import degree_of, n_features
+from symscore.learn.hermite_sums import needed_order
 from symscore.learn.select import Progress, Sample
 from symscore.learn.statistics import regression_noise
 from symscore.learn.warm_start.covers import Cover, warm_starts
 from symscore.learn.warm_start.equations import MOST_MOMENTS, cell_moments, interior
-from symscore.learn.warm_start.hermite_sums import needed_order
 from symscore.learn.warm_start.means import VoronoiMean, affordable, fit_means
 
 MOST_PAIRS = 64

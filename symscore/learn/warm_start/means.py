@@ -11,10 +11,10 @@ from symscore.arrays import FloatArray, as_points, check_shape, frozen
 from symscore.errors import BadOption
 from symscore.learn.hard import clipped, nearest
 from symscore.learn.hermite import degree_of, n_features
+from symscore.learn.hermite_sums import hermite_values
 from symscore.learn.warm_start.ball import ball_least_squares
 from symscore.learn.warm_start.equations import cell_equations
 from symscore.learn.warm_start.heat import level_of
-from symscore.learn.warm_start.hermite_sums import hermite_values
 from symscore.schedule import NoiseLevel
 
 # Effective rows that a cell needs for each of its polynomials: there is no ridge beside the ball.

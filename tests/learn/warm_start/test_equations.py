@@ -9,15 +9,15 @@ from scipy.stats import norm
 
 from symscore.learn.hard import nearest
 from symscore.learn.hermite import multi_indices, n_features
-from symscore.learn.reference import hermite
-from symscore.learn.statistics import regression_noise
-from symscore.learn.warm_start.equations import cell_equations, interior
-from symscore.learn.warm_start.hermite_sums import (
+from symscore.learn.hermite_sums import (
     exact_equations,
     hermite_moments,
     hermite_values,
     needed_order,
 )
+from symscore.learn.reference import hermite
+from symscore.learn.statistics import regression_noise
+from symscore.learn.warm_start.equations import cell_equations, interior
 from tests.tolerances import monte_carlo, roundoff
 
 NOISE = 0.6

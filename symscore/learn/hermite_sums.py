@@ -116,14 +116,14 @@ def exact_equations(
     order = needed_order(degree)
     totals = np.array([sum(k) for k in multi_indices(dim, order)])
     means = moments / sigma**totals
-    gram = (_linearisation(dim, degree) @ means[: n_features(dim, 2 * degree)]).reshape(size, size)
-    raised, rate = _raised(dim, degree)
+    gram = (linearisation(dim, degree) @ means[: n_features(dim, 2 * degree)]).reshape(size, size)
+    raised, rate = raised_indices(dim, degree)
     return gram, means[:size, None] * centre + sigma * rate * means[raised]
 
 
 @lru_cache(maxsize=8)
-def _linearisation(dim: int, degree: int) -> csr_array:
-    """Matrix (F * F, M) from the means of h_k to those of products h_k h_l."""
+def linearisation(dim: int, degree: int) -> csr_array:
+    """Return the matrix (F * F, M) that takes the means of h_k to those of products h_k h_l."""
     powers, orders = multi_indices(dim, degree), multi_indices(dim, 2 * degree)
     position = {k: j for j, k in enumerate(orders)}
     one = _one_variable(degree)
@@ -155,8 +155,8 @@ def _one_variable(degree: int) -> dict[tuple[int, int], list[tuple[int, float]]]
 
 
 @lru_cache(maxsize=8)
-def _raised(dim: int, degree: int) -> tuple[IntArray, FloatArray]:
-    """Positions of k + e_j (F, d) and sqrt(k_j + 1) (F, d)."""
+def raised_indices(dim: int, degree: int) -> tuple[IntArray, FloatArray]:
+    """Return the positions of k + e_j (F, d) and sqrt(k_j + 1) (F, d)."""
     position = {k: i for i, k in enumerate(multi_indices(dim, needed_order(degree)))}
     powers = multi_indices(dim, degree)
     raised = [[position[(*k[:j], k[j] + 1, *k[j + 1 :])] for j in range(dim)] for k in powers]
